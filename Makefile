@@ -1,0 +1,47 @@
+# What a person runs by hand; .ci/run runs the same.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+target := $(or $(CARGO_TARGET_DIR),target)
+pipeline := $(target)/debug/pipeline
+# The tools that are built for this repository alone.
+tools := target/tools
+
+.PHONY: help setup up down build demo test lint
+
+help: ## Lists what can be made
+	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 8
+
+setup: ## Installs what building and the local cloud need (Debian packages, Python packages in .venv)
+	@local/setup
+
+up: ## Starts the local cloud: Docker Engine, AWS API, Kafka
+	@local/up
+
+down: ## Stops the local cloud and forgets what was in it
+	@local/down
+
+build: setup ## Builds the pipeline
+	cargo build --locked
+
+demo: setup up build ## Deploys this repository's own system to the local cloud
+	$(pipeline) run --env local
+	$(pipeline) status --env local
+	@local/try
+
+test: setup up ## Runs all tests, against the local cloud
+	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
+
+lint: setup $(tools)/bin/cargo-deny ## Checks format, lints and dependencies
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(tools)/bin/cargo-deny check bans licenses sources
+	@if $(tools)/bin/cargo-deny fetch db >/dev/null 2>&1; then \
+		$(tools)/bin/cargo-deny check --disable-fetch advisories; \
+	else \
+		echo "advisories were not checked: the advisory database can't be reached"; \
+	fi
+
+$(tools)/bin/cargo-deny:
+	cargo install --quiet --locked --root $(tools) cargo-deny

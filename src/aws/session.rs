@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_cloudformation::config::Credentials;
+
+use super::{Pace, failure};
+use crate::config::Environment;
+use crate::event::Failure;
+
+/// Clients for one environment's account and region.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// CloudFormation.
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    /// The image registry.
+    pub ecr: aws_sdk_ecr::Client,
+    /// Container services.
+    pub ecs: aws_sdk_ecs::Client,
+    /// Functions.
+    pub lambda: aws_sdk_lambda::Client,
+    /// Turns for looking at stacks in flight.
+    pub stacks_pace: Pace,
+    /// Time between two looks at a rollout.
+    pub rollout_poll: Duration,
+}
+
+impl Session {
+    /// Connects to the environment's account.
+    ///
+    /// # Errors
+    /// If the environment names an account and the credentials belong to another one, or can't be checked.
+    pub async fn open(environment: &Environment) -> Result<Self, Failure> {
+        let config = load(environment).await;
+        if let Some(account) = &environment.account {
+            guard_account(&config, account).await?;
+        }
+        let emulated = environment.endpoint.is_some();
+        let poll = |local, aws| Duration::from_millis(if emulated { local } else { aws });
+        Ok(Self {
+            cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            ecr: aws_sdk_ecr::Client::new(&config),
+            ecs: aws_sdk_ecs::Client::new(&config),
+            lambda: aws_sdk_lambda::Client::new(&config),
+            stacks_pace: Pace::new(poll(150, 1_000)),
+            rollout_poll: poll(300, 3_000),
+        })
+    }
+}
+
+async fn load(environment: &Environment) -> SdkConfig {
+    let mut loader = aws_config::from_env()
+        .region(Region::new(environment.region.clone()))
+        .retry_config(RetryConfig::adaptive().with_max_attempts(6))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(Duration::from_secs(30))
+                .build(),
+        );
+    if let Some(endpoint) = &environment.endpoint {
+        // An endpoint of one's own is an emulator: real credentials are never sent there.
+        loader = loader.endpoint_url(endpoint).credentials_provider(Credentials::new(
+            "test",
+            "test",
+            None,
+            None,
+            "local cloud",
+        ));
+    }
+    loader.load().await
+}
+
+async fn guard_account(config: &SdkConfig, wanted: &str) -> Result<(), Failure> {
+    let identity = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .send()
+        .await
+        .map_err(|error| failure("GetCallerIdentity, to check the account", error))?;
+    let found = identity.account().unwrap_or("unknown");
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Failure::new(format!("the credentials belong to account {found}, the environment to {wanted}"))
+        .detail(format!("signed in as {}", identity.arn().unwrap_or("unknown")))
+        .hint("nothing was read or changed; sign in to the right account (AWS_PROFILE), or choose another --env"))
+}

@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::options::{EnvironmentChoice, Exit, Place, warn};
+use crate::aws::Session;
+use crate::config::Config;
+use crate::event::{Command, Events, Revision, RunResult};
+use crate::report::{self, Output, github};
+use crate::run::{self, Deployment, Interrupt, Tree};
+use crate::source::{Repository, Snapshot, github_repository};
+use crate::stack::AllowReplace;
+
+/// What `plan`, `run` and `watch` have in common.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub environment: EnvironmentChoice,
+    /// Only these steps: a step (`stack/ecs`) or a name, which stands for all its steps
+    #[arg(long, value_name = "STEP", num_args = 1..)]
+    pub only: Vec<String>,
+    /// Lets this resource be replaced or deleted although it holds data
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    pub allow_replace: Vec<AllowReplace>,
+    /// How many steps may act at the same time
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = Output::Auto)]
+    pub output: Output,
+}
+
+impl Deploy {
+    /// Plans or runs a snapshot and reports what happens.
+    pub async fn execute(
+        &self,
+        place: &Place,
+        repository: &Arc<Repository>,
+        snapshot: Snapshot,
+        command: Command,
+        interrupt: Interrupt,
+    ) -> Result<RunResult, Exit> {
+        let project = place.project(&snapshot)?;
+        let environment = self.environment.choose(&project)?;
+        let selected = project.graph(&environment).select(&self.only).map_err(Exit::usage)?;
+        // The guard comes before anything else: with the wrong credentials not even a status is posted.
+        let session = Session::open(&project.config.environments[&environment]).await?;
+        let inputs = digests(&project.config, &snapshot)?;
+        let snapshot = Arc::new(snapshot);
+        let deployment = Deployment {
+            tree: Tree::of(repository, &snapshot).map_err(Exit::failed)?,
+            revision: Revision::from(snapshot.as_ref()),
+            source: repository.remote_url(),
+            inputs,
+            selected,
+            environment,
+            project,
+        };
+        self.report(deployment, session, command, interrupt).await
+    }
+
+    async fn report(
+        &self,
+        deployment: Deployment,
+        session: Session,
+        command: Command,
+        interrupt: Interrupt,
+    ) -> Result<RunResult, Exit> {
+        let options = run::Options {
+            command,
+            concurrency: usize::from(self.concurrency),
+            allow_replace: self.allow_replace.clone(),
+        };
+        let (events, receiver) = Events::channel();
+        let status = (command == Command::Run).then(|| commit_status(&deployment)).flatten().map(|status| {
+            let (events, receiver) = Events::channel();
+            (events, github::start(receiver, status))
+        });
+        let (others, status): (Vec<_>, Vec<_>) = status.into_iter().unzip();
+        let shown = report::Options { output: self.output, color: report::color_by_default() };
+        let reporter = report::start(receiver, shown, others);
+        let result = run::execute(deployment, options, session, events.clone(), interrupt).await;
+        drop(events);
+        reporter.finish().await;
+        for status in status {
+            status.finish().await.iter().for_each(|warning| warn(warning));
+        }
+        result.map_err(Exit::from)
+    }
+}
+
+/// A digest of each workload's inputs.
+pub fn digests(config: &Config, snapshot: &Snapshot) -> Result<BTreeMap<String, String>, Exit> {
+    let digest = |(name, workload): (&String, &crate::config::Workload)| {
+        let digest = snapshot.digest(&workload.inputs).map_err(|error| {
+            Exit::usage(anyhow::Error::context(error, format!("the inputs of workload {name}")))
+        })?;
+        Ok((name.clone(), digest))
+    };
+    config.workloads.iter().map(digest).collect()
+}
+
+/// Where to post the commit's status: only with a token, and only for what is in a commit.
+fn commit_status(deployment: &Deployment) -> Option<github::Status> {
+    let token = std::env::var("GITHUB_TOKEN").ok().filter(|token| !token.is_empty())?;
+    if deployment.revision.dirty {
+        return None;
+    }
+    let github = deployment.project.config.github.clone().unwrap_or_default();
+    let (owner, repository) = match &github.repository {
+        Some(configured) => {
+            configured.split_once('/').map(|(owner, name)| (owner.to_owned(), name.to_owned()))?
+        }
+        None => github_repository(deployment.source.as_deref()?)?,
+    };
+    Some(github::Status {
+        api_url: std::env::var("GITHUB_API_URL").ok().or(github.api_url),
+        token,
+        owner,
+        repository,
+        sha: deployment.revision.commit.clone(),
+        environment: deployment.environment.clone(),
+        target_url: actions_run_url(),
+        timeout: github::TIMEOUT,
+    })
+}
+
+/// The page of the GitHub Actions run that this is part of.
+fn actions_run_url() -> Option<String> {
+    let variable = |name| std::env::var(name).ok();
+    Some(format!(
+        "{}/{}/actions/runs/{}",
+        variable("GITHUB_SERVER_URL")?,
+        variable("GITHUB_REPOSITORY")?,
+        variable("GITHUB_RUN_ID")?
+    ))
+}
+
+/// Turns Ctrl-C and SIGTERM into requests to end.
+pub fn listen_for_interrupts() -> Interrupt {
+    let interrupt = Interrupt::default();
+    let requested = interrupt.clone();
+    tokio::spawn(async move {
+        loop {
+            wait_for_signal().await;
+            requested.request();
+        }
+    });
+    interrupt
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

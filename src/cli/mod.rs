@@ -1,0 +1,72 @@
+//! The command line: one file per verb, each with its options and the few lines that tie the parts together.
+
+mod completions;
+mod deploy;
+mod graph;
+mod init;
+mod options;
+mod plan;
+mod run;
+mod schema;
+mod status;
+mod validate;
+mod watch;
+
+use clap::{Parser, Subcommand};
+
+pub use options::{Exit, ExitCode, note};
+
+/// A GitOps pipeline runner for AWS: builds images, applies CloudFormation stacks, rolls ECS services and Lambda
+/// functions.
+///
+/// Exit codes: 0 done or nothing to do · 1 a step failed · 2 usage or configuration · 3 `plan --exit-code` found
+/// changes · 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    place: options::Place,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Deploy: build, push, apply and roll what differs from the commit
+    Run(run::Run),
+    /// Show what `run` would do, without doing it
+    Plan(plan::Plan),
+    /// Show what runs in an environment, and from which commit
+    Status(status::Status),
+    /// Deploy every new head of the environment's branch
+    Watch(watch::Watch),
+    /// Check pipeline.yaml, templates, values and Dockerfiles, without AWS
+    Validate(validate::Validate),
+    /// Print the steps and what they wait for
+    Graph(graph::Graph),
+    /// Write a pipeline.yaml for the templates and Dockerfiles of this repository
+    Init(init::Init),
+    /// Print the JSON Schema of pipeline.yaml
+    Schema(schema::Schema),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+}
+
+/// Carries a command out.
+///
+/// # Errors
+/// If it can't be carried out; the error says which exit code it asks for.
+pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
+    let place = cli.place;
+    match cli.verb {
+        Verb::Run(run) => run.main(&place).await,
+        Verb::Plan(plan) => plan.main(&place).await,
+        Verb::Status(status) => status.main(&place).await,
+        Verb::Watch(watch) => watch.main(&place).await,
+        Verb::Validate(validate) => validate.main(&place),
+        Verb::Graph(graph) => graph.main(&place),
+        Verb::Init(init) => init.main(&place),
+        Verb::Schema(schema) => schema.main(),
+        Verb::Completions(completions) => completions.main(),
+    }
+}

@@ -1,0 +1,158 @@
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::diagnostic::Mistakes;
+use crate::event::{Failure, RunResult};
+use crate::project::{LoadError, Project};
+use crate::source::{Repository, Snapshot, Token};
+
+/// Where the repository and its configuration are.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The repository, or a directory in it
+    #[arg(short = 'C', long, value_name = "DIR", global = true, default_value = ".")]
+    repository: PathBuf,
+    /// The configuration, relative to the repository's root
+    #[arg(long, value_name = "FILE", global = true, default_value = "pipeline.yaml")]
+    config: String,
+}
+
+impl Place {
+    /// The repository.
+    pub fn repository(&self) -> Result<Arc<Repository>, Exit> {
+        let repository = Repository::discover(&self.repository).map_err(Exit::usage)?;
+        Ok(Arc::new(repository.with_token(Token::from_environment())))
+    }
+
+    /// The configuration's path from the repository's root.
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+
+    /// The configuration and all that belongs to it, as a snapshot has it.
+    pub fn project(&self, snapshot: &Snapshot) -> Result<Project, Exit> {
+        Project::load(&self.config, snapshot).map_err(|error| match error {
+            LoadError::Mistakes(mistakes) => Exit::mistakes(&mistakes),
+            LoadError::Read(error) => Exit::usage(format!("{error:#}")),
+        })
+    }
+}
+
+/// The environment to work on.
+#[derive(Debug, Args)]
+pub struct EnvironmentChoice {
+    /// The environment; may be left out where there is only one
+    #[arg(short, long, value_name = "NAME", env = "PIPELINE_ENV")]
+    env: Option<String>,
+}
+
+impl EnvironmentChoice {
+    /// The environment's name, which the project knows.
+    pub fn choose(&self, project: &Project) -> Result<String, Exit> {
+        let names: Vec<&str> = project.config.environments.keys().map(String::as_str).collect();
+        match (&self.env, names.as_slice()) {
+            (Some(name), _) if names.contains(&name.as_str()) => Ok(name.clone()),
+            (Some(name), _) => Err(Exit::usage(format!(
+                "there is no environment `{name}`; choose --env from: {}",
+                names.join(", ")
+            ))),
+            (None, [only]) => Ok((*only).to_owned()),
+            (None, _) => {
+                Err(Exit::usage(format!("which environment? choose --env from: {}", names.join(", "))))
+            }
+        }
+    }
+}
+
+/// What the process ends with. Documented in `pipeline --help`; never changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// A step failed.
+    Failed = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// `plan --exit-code` found changes.
+    Changes = 3,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl From<RunResult> for ExitCode {
+    fn from(result: RunResult) -> Self {
+        match result {
+            RunResult::Unchanged | RunResult::Changed => Self::Done,
+            RunResult::Failed => Self::Failed,
+            RunResult::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// An error with the exit code that it asks for.
+#[derive(Debug)]
+pub struct Exit {
+    /// The code.
+    pub code: ExitCode,
+    /// What to tell the user, as it is printed.
+    pub message: String,
+}
+
+impl Exit {
+    /// The user has to change something: arguments, configuration, repository.
+    pub fn usage(message: impl Display) -> Self {
+        Self { code: ExitCode::Usage, message: format!("error: {message:#}") }
+    }
+
+    /// The configuration has mistakes.
+    #[must_use]
+    pub fn mistakes(mistakes: &Mistakes) -> Self {
+        let color = console::colors_enabled_stderr();
+        Self { code: ExitCode::Usage, message: mistakes.render(color) }
+    }
+
+    /// Something did not work.
+    pub fn failed(message: impl Display) -> Self {
+        Self { code: ExitCode::Failed, message: format!("error: {message:#}") }
+    }
+}
+
+impl From<Failure> for Exit {
+    fn from(failure: Failure) -> Self {
+        Self::failed(failure)
+    }
+}
+
+/// Writes a command's result to standard output. A reader that went away is no error.
+pub fn print(text: &str) -> Result<(), Exit> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Exit::failed(anyhow::Error::from(error).context("writing to standard output")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a snapshot: the revision that was asked for, or what is there.
+pub fn snapshot(repository: &Repository, revision: Option<&str>) -> Result<Snapshot, Exit> {
+    repository
+        .snapshot(revision)
+        .with_context(|| format!("reading {}", revision.unwrap_or("the working tree")))
+        .map_err(Exit::usage)
+}
+
+/// Tells the user of something beside the command's result, on standard error.
+pub fn note(text: &str) {
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Warns the user of something that does not fail the command.
+pub fn warn(text: &str) {
+    note(&format!("warning: {text}"));
+}

@@ -1,0 +1,31 @@
+use clap::Args;
+
+use super::deploy::{Deploy, listen_for_interrupts};
+use super::options::{Exit, ExitCode, Place, snapshot};
+use crate::event::{Command, RunResult};
+
+/// Show what `run` would do, without doing it
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    deploy: Deploy,
+    /// The revision to plan; without it what is there, with changes that are not committed
+    #[arg(long, value_name = "REV")]
+    commit: Option<String>,
+    /// End with 3 if there is something to do
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Plan {
+    pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
+        let repository = place.repository()?;
+        let snapshot = snapshot(&repository, self.commit.as_deref())?;
+        let interrupt = listen_for_interrupts();
+        let result = self.deploy.execute(place, &repository, snapshot, Command::Plan, interrupt).await?;
+        Ok(match result {
+            RunResult::Changed if self.exit_code => ExitCode::Changes,
+            result => result.into(),
+        })
+    }
+}

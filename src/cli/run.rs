@@ -1,0 +1,24 @@
+use clap::Args;
+
+use super::deploy::{Deploy, listen_for_interrupts};
+use super::options::{Exit, ExitCode, Place, snapshot};
+use crate::event::Command;
+
+/// Deploy: build, push, apply and roll what differs from the commit
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    deploy: Deploy,
+    /// The revision to deploy; without it what is there, with changes that are not committed
+    #[arg(long, value_name = "REV")]
+    commit: Option<String>,
+}
+
+impl Run {
+    pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
+        let repository = place.repository()?;
+        let snapshot = snapshot(&repository, self.commit.as_deref())?;
+        let interrupt = listen_for_interrupts();
+        Ok(self.deploy.execute(place, &repository, snapshot, Command::Run, interrupt).await?.into())
+    }
+}

@@ -1,0 +1,114 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::deploy::{Deploy, listen_for_interrupts};
+use super::options::{Exit, ExitCode, Place, note, snapshot, warn};
+use crate::event::{Command, RunResult};
+use crate::run::Interrupt;
+use crate::source::Repository;
+
+/// How long a remote may take to answer and to send a commit.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Deploy every new head of the environment's branch
+#[derive(Debug, Args)]
+pub struct Watch {
+    #[command(flatten)]
+    deploy: Deploy,
+    /// Time between two looks at the remote: 30s, 5m
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = interval)]
+    interval: Duration,
+}
+
+impl Watch {
+    /// Deploys the branch's head and every later one; of several that came in meanwhile only the newest.
+    pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
+        let repository = place.repository()?;
+        let branch = self.branch(place, &repository)?;
+        let interrupt = listen_for_interrupts();
+        let mut deployed = None;
+        note(&format!("watching branch {branch}, every {:?}", self.interval));
+        while !interrupt.requested() {
+            if let Some(head) = look(&repository, &branch, deployed.clone()).await
+                && deployed.as_ref() != Some(&head)
+            {
+                if self.deploy(place, &repository, &head, &interrupt).await? == RunResult::Interrupted {
+                    break;
+                }
+                deployed = Some(head);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.interval) => {}
+                () = interrupt.wait() => {}
+            }
+        }
+        Ok(ExitCode::Interrupted)
+    }
+
+    /// A head that can't be deployed is said, and the next one awaited: watching goes on.
+    async fn deploy(
+        &self,
+        place: &Place,
+        repository: &Arc<Repository>,
+        head: &str,
+        interrupt: &Interrupt,
+    ) -> Result<RunResult, Exit> {
+        let deploying = async {
+            let snapshot = snapshot(repository, Some(head))?;
+            self.deploy.execute(place, repository, snapshot, Command::Run, interrupt.clone()).await
+        };
+        Ok(deploying.await.unwrap_or_else(|exit| {
+            warn(&format!("{head} was not deployed\n{}", exit.message));
+            RunResult::Failed
+        }))
+    }
+
+    fn branch(&self, place: &Place, repository: &Repository) -> Result<String, Exit> {
+        let project = place.project(&snapshot(repository, None)?)?;
+        let environment = self.deploy.environment.choose(&project)?;
+        project.config.environments[&environment].branch.clone().ok_or_else(|| {
+            Exit::usage(format!(
+                "environment `{environment}` has no `branch`; name the one to watch in {}",
+                place.config()
+            ))
+        })
+    }
+}
+
+/// The branch's head if the remote tells it, fetched unless it is the known one. The network comes and goes: what fails is tried again next time.
+async fn look(repository: &Arc<Repository>, branch: &str, known: Option<String>) -> Option<String> {
+    let (repository, name) = (Arc::clone(repository), branch.to_owned());
+    let looked = tokio::task::spawn_blocking(move || match repository.remote_head(&name)? {
+        Some(head) if known.as_ref() == Some(&head) => Ok(Some(head)),
+        Some(_) => repository.fetch(&name).map(Some),
+        None => anyhow::Ok(None),
+    });
+    match tokio::time::timeout(PATIENCE, looked).await.unwrap_or(Ok(Err(anyhow::anyhow!("no answer")))) {
+        Ok(Ok(Some(head))) => Some(head),
+        Ok(Ok(None)) => {
+            warn(&format!("the remote has no branch {branch}; looking again"));
+            None
+        }
+        Ok(Err(error)) => {
+            warn(&format!("looking at branch {branch}: {error:#}; looking again"));
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time: write 500ms, 30s or 5m");
+    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(unit);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match unit {
+        _ if number == 0 => Err(wrong()),
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number * 60)),
+        _ => Err(wrong()),
+    }
+}

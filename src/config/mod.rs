@@ -1,0 +1,17 @@
+//! `pipeline.yaml`: its types, how it is read, and its JSON Schema.
+//!
+//! Pure: text in, [`Config`] or everything that is wrong with the text out. That the pieces fit together (templates,
+//! parameters, outputs) is checked by [`crate::project`].
+
+mod load;
+mod reference;
+mod schema;
+mod syntax;
+mod types;
+mod values;
+
+pub use load::{Values, load};
+pub(crate) use load::{load_located, load_values};
+pub use reference::{Part, Reference, ReferenceError, Text};
+pub use schema::schema;
+pub use types::{Build, Capability, Config, Environment, GitHub, Rollout, Stack, Workload};

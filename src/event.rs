@@ -1,0 +1,310 @@
+//! What happens during a plan or a run, one value per thing that happens.
+//!
+//! These types are the interface between the executor and everything that shows or stores progress; with
+//! `--output json` each event is one line. New kinds and fields may come; those that are here stay.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Decision, StepId};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event: what is about to be planned or run.
+    Started {
+        /// `plan` or `run`.
+        command: Command,
+        /// The project's name.
+        project: String,
+        /// The environment's name.
+        environment: String,
+        /// What is deployed.
+        revision: Revision,
+        /// Every selected step, in an order in which they could run one after the other.
+        steps: Vec<Step>,
+    },
+    /// A step has what it needs and begins to look at what is live.
+    StepStarted {
+        /// The step.
+        step: StepId,
+    },
+    /// It is settled what a step does and why. A step that is decided anew with better knowledge sends another.
+    StepDecided {
+        /// The step.
+        step: StepId,
+        /// What it does.
+        decision: Decision,
+    },
+    /// What a step is doing now: `building`, `pushing`, `waiting for stacks.ecr.ApiRepositoryUri`.
+    Activity {
+        /// The step.
+        step: StepId,
+        /// In a few words.
+        text: String,
+    },
+    /// How far the current activity is.
+    Progress {
+        /// The step.
+        step: StepId,
+        /// Done so far.
+        done: u64,
+        /// All there is to do, where it is known.
+        total: Option<u64>,
+        /// What is counted.
+        unit: Unit,
+    },
+    /// A line that a build, a push or a service wrote.
+    Log {
+        /// The step.
+        step: StepId,
+        /// The line, without its end.
+        line: String,
+    },
+    /// A resource of a stack changed its status.
+    Resource {
+        /// The step.
+        step: StepId,
+        /// The resource's name in the template.
+        logical_id: String,
+        /// `AWS::ECS::Service`.
+        resource_type: String,
+        /// `CREATE_IN_PROGRESS`, `UPDATE_COMPLETE`, `DELETE_FAILED`…
+        status: String,
+        /// What the service says about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A step has ended.
+    StepFinished {
+        /// The step.
+        step: StepId,
+        /// How.
+        outcome: Outcome,
+        /// Milliseconds since its `step_started`, or 0 if it never started.
+        millis: u64,
+    },
+    /// Something that does not fail the deployment but should be known.
+    Warning {
+        /// The step it concerns, if it concerns one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
+        /// What was tried, on what, what came back.
+        message: String,
+    },
+    /// The last event.
+    Finished {
+        /// How it ended.
+        result: RunResult,
+        /// Milliseconds since `started`.
+        millis: u64,
+    },
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Show what would happen.
+    Plan,
+    /// Make it happen.
+    Run,
+}
+
+/// What is deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The commit's full identity. For a dirty tree the commit it is based on.
+    pub commit: String,
+    /// The first line of the commit's message.
+    pub subject: String,
+    /// The tree that is deployed.
+    pub tree: String,
+    /// Whether the tree holds changes that are in no commit.
+    pub dirty: bool,
+}
+
+impl Revision {
+    /// The commit's first seven characters, with `+changes` for a dirty tree.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let commit: String = self.commit.chars().take(7).collect();
+        if self.dirty { format!("{commit}+changes") } else { commit }
+    }
+}
+
+/// A step and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The step.
+    pub id: StepId,
+    /// The selected steps whose results it needs.
+    pub needs: Vec<StepId>,
+}
+
+/// What progress is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bytes of an upload.
+    Bytes,
+    /// Resources of a stack.
+    Resources,
+    /// Tasks of a service.
+    Tasks,
+    /// Instructions of a Dockerfile.
+    Instructions,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outcome {
+    /// What is wanted was live already.
+    Unchanged,
+    /// It did what it had to; in a plan: it would.
+    Done {
+        /// What is live now, in a few words: `repo@sha256:…`, `3 resources changed`.
+        summary: String,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// It could not begin, because a step it needs failed.
+    Blocked {
+        /// The step that failed, or was blocked itself.
+        by: StepId,
+    },
+    /// The run was interrupted before the step was through.
+    Interrupted,
+}
+
+/// How a plan or a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunResult {
+    /// Nothing to do.
+    Unchanged,
+    /// Changes were made; in a plan: there are some to make.
+    Changed,
+    /// A step failed.
+    Failed,
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+/// An error as a person needs it: what was tried and what came back, the details, and what to do now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What was tried, on what, what came back.
+    pub message: String,
+    /// Facts that explain it, the most telling first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// What to do now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with nothing but its message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), details: Vec::new(), hint: None }
+    }
+
+    /// The same failure, with a fact that explains it.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.details.push(detail.into());
+        self
+    }
+
+    /// The same failure, with what to do now.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for detail in &self.details {
+            write!(f, "\n  {detail}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  next: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Where events go: cheap to clone, never blocks the sender, loses nothing.
+#[derive(Debug, Clone)]
+pub struct Events(tokio::sync::mpsc::UnboundedSender<Event>);
+
+impl Events {
+    /// A channel: the end to send on, and the end that the outputs read.
+    #[must_use]
+    pub fn channel() -> (Self, tokio::sync::mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Sends an event. Outputs that are gone (a closed pipe) do not stop a deployment.
+    pub fn send(&self, event: Event) {
+        let _ = self.0.send(event);
+    }
+
+    /// The same channel, for one step.
+    #[must_use]
+    pub fn step(&self, step: StepId) -> StepEvents {
+        StepEvents { events: self.clone(), step }
+    }
+}
+
+/// Where one step's events go.
+#[derive(Debug, Clone)]
+pub struct StepEvents {
+    events: Events,
+    step: StepId,
+}
+
+impl StepEvents {
+    /// What the step is doing now.
+    pub fn activity(&self, text: impl Into<String>) {
+        self.events.send(Event::Activity { step: self.step.clone(), text: text.into() });
+    }
+
+    /// How far it is.
+    pub fn progress(&self, done: u64, total: Option<u64>, unit: Unit) {
+        self.events.send(Event::Progress { step: self.step.clone(), done, total, unit });
+    }
+
+    /// A line that a build, a push or a service wrote.
+    pub fn log(&self, line: impl Into<String>) {
+        self.events.send(Event::Log { step: self.step.clone(), line: line.into() });
+    }
+
+    /// Something that should be known.
+    pub fn warning(&self, message: impl Into<String>) {
+        self.events.send(Event::Warning { step: Some(self.step.clone()), message: message.into() });
+    }
+
+    /// What is to be done in the step.
+    pub fn decided(&self, decision: Decision) {
+        self.events.send(Event::StepDecided { step: self.step.clone(), decision });
+    }
+
+    /// Any other event of the step.
+    pub fn send(&self, event: impl FnOnce(StepId) -> Event) {
+        self.events.send(event(self.step.clone()));
+    }
+}

@@ -1,0 +1,216 @@
+//! A stack's resource changes as text: what is lost or replaced comes first and can't be overlooked.
+
+use crate::plan::{Change, ChangeKind, PropertyChange, Replacement};
+
+use console::measure_text_width;
+
+use super::paint::{Paint, Tone, cut, cut_middle, cut_pair, wrap};
+use super::words::listed;
+
+/// More added resources than this are counted by type instead of named.
+const NAMED_ADDITIONS: usize = 8;
+
+/// What becomes of a resource, the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// A new one is made, the old one deleted.
+    Replace,
+    /// It is deleted.
+    Remove,
+    /// It is replaced if a value that is not known yet turns out different.
+    MayReplace,
+    /// It is changed in place.
+    Modify,
+    /// A new revision is made beside the old ones, which is the only way to change it.
+    Revise,
+    /// `CloudFormation` can't tell yet.
+    Unclear,
+    /// It comes under the stack's control.
+    Import,
+    /// It is made.
+    Add,
+}
+
+impl Fate {
+    /// What becomes of the changed resource.
+    pub fn of(change: &Change) -> Self {
+        match (change.kind, change.replacement) {
+            (ChangeKind::Modify, Replacement::Always | Replacement::Conditional) if has_revisions(change) => {
+                Self::Revise
+            }
+            (ChangeKind::Add, _) => Self::Add,
+            (ChangeKind::Remove, _) => Self::Remove,
+            (ChangeKind::Import, _) => Self::Import,
+            (ChangeKind::Modify | ChangeKind::Dynamic, Replacement::Always) => Self::Replace,
+            (ChangeKind::Modify | ChangeKind::Dynamic, Replacement::Conditional) => Self::MayReplace,
+            (ChangeKind::Modify, Replacement::Never) => Self::Modify,
+            (ChangeKind::Dynamic, Replacement::Never) => Self::Unclear,
+        }
+    }
+
+    /// Whether a live resource is lost, or may be.
+    pub fn is_grave(self) -> bool {
+        matches!(self, Self::Replace | Self::Remove | Self::MayReplace)
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Replace => "-/+ REPLACE      ",
+            Self::Remove => "-   REMOVE       ",
+            Self::MayReplace => "!   MAY REPLACE  ",
+            Self::Modify => "~   modify       ",
+            Self::Revise => "~   new revision ",
+            Self::Unclear => "?   not known yet",
+            Self::Import => "<   import       ",
+            Self::Add => "+   add          ",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Replace | Self::Remove => Tone::Bad,
+            Self::MayReplace | Self::Unclear => Tone::Caution,
+            Self::Modify | Self::Revise => Tone::Busy,
+            Self::Import | Self::Add => Tone::Good,
+        }
+    }
+}
+
+/// Whether the resource never changes and has successors instead. `CloudFormation` calls that a replacement; to
+/// warn of it with each deployment would teach people to overlook the warning.
+fn has_revisions(change: &Change) -> bool {
+    const TYPES: [&str; 3] =
+        ["AWS::ECS::TaskDefinition", "AWS::Lambda::Version", "AWS::Lambda::LayerVersion"];
+    TYPES.contains(&change.resource_type.as_str())
+}
+
+/// How many resources are replaced, removed…: `1 replacement!, 2 modified, 3 added`.
+pub fn counts(changes: &[Change]) -> String {
+    let count = |fate| changes.iter().filter(|change| Fate::of(change) == fate).count();
+    let (replaced, removed, revised) = (count(Fate::Replace), count(Fate::Remove), count(Fate::Revise));
+    listed([
+        (replaced, if replaced == 1 { "replacement!" } else { "replacements!" }),
+        (removed, if removed == 1 { "removal!" } else { "removals!" }),
+        (count(Fate::MayReplace), "may be replaced!"),
+        (count(Fate::Modify), "modified"),
+        (revised, if revised == 1 { "new revision" } else { "new revisions" }),
+        (count(Fate::Unclear), "not known yet"),
+        (count(Fate::Import), "imported"),
+        (count(Fate::Add), "added"),
+    ])
+}
+
+/// All changes, the gravest first, at most `width` columns wide.
+pub fn lines(changes: &[Change], paint: Paint, width: usize) -> Vec<String> {
+    let mut sorted: Vec<&Change> = changes.iter().filter(|change| Fate::of(change) != Fate::Add).collect();
+    sorted.sort_by_key(|change| Fate::of(change));
+    let added: Vec<&Change> = changes.iter().filter(|change| Fate::of(change) == Fate::Add).collect();
+    let mut lines: Vec<String> =
+        sorted.into_iter().flat_map(|change| resource(change, paint, width)).collect();
+    lines.extend(additions(&added, paint, width));
+    lines
+}
+
+/// Only the changes by which a live resource is lost, or may be.
+pub fn grave_lines(changes: &[Change], paint: Paint, width: usize) -> Vec<String> {
+    let grave: Vec<Change> = changes.iter().filter(|change| Fate::of(change).is_grave()).cloned().collect();
+    lines(&grave, paint, width)
+}
+
+fn resource(change: &Change, paint: Paint, width: usize) -> Vec<String> {
+    let fate = Fate::of(change);
+    let lost = match &change.physical_id {
+        Some(id) if fate.is_grave() && *id != change.logical_id => format!("  (live: {id})"),
+        _ => String::new(),
+    };
+    let name = format!("{} {}", change.resource_type, change.logical_id);
+    let line = format!(
+        "{}  {}{}",
+        paint.show(fate.tone(), fate.label()),
+        paint.show(Tone::Strong, name),
+        paint.show(Tone::Faint, lost)
+    );
+    let mut lines = vec![cut(&line, width)];
+    lines.extend(change.properties.iter().flat_map(|property| property_lines(property, fate, paint, width)));
+    lines
+}
+
+/// `BrokerNodeGroupInfo.InstanceType  (forces replacement): "a" → "b"`, with the values on lines of their own
+/// where that is too long for one.
+fn property_lines(property: &PropertyChange, fate: Fate, paint: Paint, width: usize) -> Vec<String> {
+    const INDENT: &str = "        ";
+    let (tone, note) = match property.replacement {
+        Replacement::Always if fate == Fate::Revise => (Tone::Faint, ""),
+        Replacement::Always => (Tone::Bad, "  (forces replacement)"),
+        Replacement::Conditional => (Tone::Caution, "  (may force replacement)"),
+        Replacement::Never => (Tone::Faint, ""),
+    };
+    let head = format!("{INDENT}{}{}", property.path, paint.show(tone, note));
+    let room = width.saturating_sub(INDENT.len() + 6).max(12);
+    let (before, after) = values(property, room);
+    let before_arrow = if before.is_empty() { String::new() } else { format!("{before} ") };
+    let line = format!("{head}: {before_arrow}→ {after}");
+    if measure_text_width(&line) <= width {
+        return vec![line];
+    }
+    let before = (!before.is_empty()).then(|| format!("{INDENT}    {before}"));
+    let lines = [Some(format!("{head}:")), before, Some(format!("{INDENT}  → {after}"))];
+    lines.into_iter().flatten().map(|line| cut(&line, width)).collect()
+}
+
+/// The value before, if it is known, and the one after, each in at most `room` columns.
+fn values(property: &PropertyChange, room: usize) -> (String, String) {
+    let inside = room.saturating_sub(2);
+    match (property.before.as_deref().map(one_line), property.after.as_deref().map(one_line)) {
+        (Some(before), Some(after)) => {
+            let (before, after) = cut_pair(&before, &after, inside);
+            (quoted(&before), quoted(&after))
+        }
+        (Some(before), None) => {
+            (quoted(&cut_middle(&before, inside)), "(removed or not known yet)".to_owned())
+        }
+        (None, Some(after)) => (String::new(), quoted(&cut_middle(&after, inside))),
+        (None, None) => (String::new(), "(not known yet)".to_owned()),
+    }
+}
+
+fn one_line(value: &str) -> String {
+    value.replace("\r\n", "\\n").replace(['\n', '\r'], "\\n").replace('\t', " ")
+}
+
+fn quoted(value: &str) -> String {
+    format!("\"{value}\"")
+}
+
+/// New resources in as few lines as tell enough: their names, or of many only how many of which type.
+fn additions(added: &[&Change], paint: Paint, width: usize) -> Vec<String> {
+    let label = Fate::Add.label();
+    let items: Vec<String> = if added.len() <= NAMED_ADDITIONS {
+        added.iter().map(|change| format!("{} {}", change.resource_type, change.logical_id)).collect()
+    } else {
+        by_type(added)
+    };
+    let blank = " ".repeat(label.len());
+    let room = width.saturating_sub(label.len() + 2);
+    let texts = if added.len() <= NAMED_ADDITIONS { items } else { wrap(items, room) };
+    texts
+        .into_iter()
+        .enumerate()
+        .map(|(index, text)| {
+            let label = if index == 0 || added.len() <= NAMED_ADDITIONS { label } else { &blank };
+            cut(&format!("{}  {text}", paint.show(Fate::Add.tone(), label)), width)
+        })
+        .collect()
+}
+
+/// `6 AWS::EC2::Subnet`, in the order in which the types first come up.
+fn by_type(added: &[&Change]) -> Vec<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for change in added {
+        match counts.iter_mut().find(|(known, _)| *known == change.resource_type) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((&change.resource_type, 1)),
+        }
+    }
+    counts.into_iter().map(|(resource_type, count)| format!("{count} {resource_type}")).collect()
+}

@@ -1,0 +1,158 @@
+//! Sinks of events: what people, programs and GitHub get to see of a plan or a run.
+//!
+//! Nothing in here has a say in a deployment: an output that can't be written to is given up in silence, and
+//! a GitHub that does not answer ends in a warning.
+
+mod board;
+mod changes;
+mod json;
+mod live;
+mod paint;
+mod plain;
+mod plan_text;
+mod run_text;
+mod tree;
+mod words;
+
+pub mod github;
+
+use std::io::{IsTerminal, Stdout, stdout};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+
+pub use json::Json;
+pub use live::Live;
+pub use plain::Plain;
+
+use crate::event::{Event, Events};
+
+/// How often the terminal is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// `live` on a terminal, else `text`
+    #[default]
+    Auto,
+    /// Plain lines, for logs and pipes
+    Text,
+    /// A tree that is redrawn in place; plain lines where there is no terminal
+    Live,
+    /// One JSON object per line and event
+    Json,
+}
+
+impl Output {
+    /// The output that is meant, given whether standard output is a terminal that can move its cursor.
+    fn resolve(self, terminal: bool) -> Self {
+        match self {
+            Self::Auto | Self::Live if terminal => Self::Live,
+            Self::Auto | Self::Live => Self::Text,
+            chosen => chosen,
+        }
+    }
+}
+
+/// What the outputs are to look like.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How progress is shown.
+    pub output: Output,
+    /// Whether to use colours; [`color_by_default`] says what the environment asks for.
+    pub color: bool,
+}
+
+/// Whether standard output should be coloured: it is a terminal, and neither `NO_COLOR` nor `CLICOLOR=0` nor
+/// `TERM=dumb` is set; or `CLICOLOR_FORCE` is.
+#[must_use]
+pub fn color_by_default() -> bool {
+    console::colors_enabled()
+}
+
+/// A running output.
+#[derive(Debug)]
+pub struct Reporter {
+    task: JoinHandle<()>,
+}
+
+impl Reporter {
+    /// Returns when the last event is shown.
+    pub async fn finish(self) {
+        // A panic in an output must not turn a deployment that went well into one that did not.
+        let _ = self.task.await;
+    }
+}
+
+/// Shows events on standard output until [`Event::Finished`] or until every sender is gone, and hands each on to
+/// `others`: further sinks with a pace of their own, such as [`github`].
+///
+/// Has to be called within a Tokio runtime. Output is written from a thread of its own, as a terminal or a
+/// pipe that nobody reads may block for as long as it likes.
+#[must_use]
+pub fn start(events: UnboundedReceiver<Event>, options: Options, others: Vec<Events>) -> Reporter {
+    let mut sink = Sink::new(options);
+    let runtime = Handle::current();
+    let task = tokio::task::spawn_blocking(move || runtime.block_on(show(events, &mut sink, &others)));
+    Reporter { task }
+}
+
+async fn show(mut events: UnboundedReceiver<Event>, sink: &mut Sink, others: &[Events]) {
+    let mut frames = tokio::time::interval(FRAME);
+    frames.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            event = events.recv() => {
+                let Some(event) = event else { break };
+                // The others first: they never block, standard output may.
+                for other in others {
+                    other.send(event.clone());
+                }
+                sink.handle(Timestamp::now(), &event);
+                if matches!(event, Event::Finished { .. }) {
+                    break;
+                }
+            }
+            _ = frames.tick() => sink.tick(Timestamp::now()),
+        }
+    }
+}
+
+/// The chosen output.
+enum Sink {
+    Text(Plain<Stdout>),
+    Live(Live),
+    Json(Json<Stdout>),
+}
+
+impl Sink {
+    fn new(options: Options) -> Self {
+        let terminal = stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        match options.output.resolve(terminal) {
+            Output::Json => Self::Json(Json::new(stdout())),
+            Output::Live => Self::Live(Live::on_stdout(options.color)),
+            Output::Text | Output::Auto => Self::Text(Plain::new(stdout(), options.color)),
+        }
+    }
+
+    fn handle(&mut self, at: Timestamp, event: &Event) {
+        match self {
+            Self::Text(plain) => plain.handle(at, event),
+            Self::Live(live) => live.handle(at, event),
+            Self::Json(json) => json.handle(at, event),
+        }
+    }
+
+    fn tick(&mut self, at: Timestamp) {
+        match self {
+            Self::Text(plain) => plain.tick(at),
+            Self::Live(live) => live.tick(at),
+            Self::Json(_) => {}
+        }
+    }
+}

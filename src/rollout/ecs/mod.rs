@@ -1,0 +1,20 @@
+//! Rolling an ECS service to the task definition's revision that its stack registered.
+
+mod apply;
+mod decide;
+mod definition;
+mod follow;
+mod observe;
+mod proof;
+mod retreat;
+mod service;
+mod stopped;
+mod target;
+mod tasks;
+mod watch;
+
+pub use apply::roll;
+pub use decide::decide;
+pub use observe::{live, observe, observe_all};
+pub use service::{Deployment, RolloutState, Service, ServiceEvent};
+pub use target::{Target, TaskDefinition};

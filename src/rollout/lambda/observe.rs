@@ -1,0 +1,105 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::ProvideErrorMetadata as _;
+use aws_sdk_lambda::types::AliasRoutingConfiguration;
+
+use super::{Snapshot, Target};
+use crate::aws::failure;
+use crate::event::Failure;
+use crate::rollout::Live;
+
+/// A function as its stack left it, and what its callers get.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    /// `$LATEST`: what the stack defines.
+    pub latest: Snapshot,
+    /// The version that the alias points at.
+    pub live: Snapshot,
+    /// The alias.
+    pub alias: Alias,
+}
+
+/// Where an alias points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    /// Its name.
+    pub name: String,
+    /// The version that gets the calls.
+    pub version: String,
+    /// Other versions that get a share of the calls, in fractions.
+    pub weights: BTreeMap<String, f64>,
+    /// Changes with every change to the alias.
+    pub revision_id: Option<String>,
+}
+
+/// Reads the function and its alias.
+///
+/// # Errors
+/// If one of them can't be read, or does not exist.
+pub async fn observe(client: &Client, target: &Target) -> Result<Function, Failure> {
+    let (latest, alias, live) = tokio::join!(
+        snapshot(client, target, None),
+        read_alias(client, target),
+        snapshot(client, target, Some(&target.alias)),
+    );
+    Ok(Function { latest: latest?, alias: alias?, live: live? })
+}
+
+/// Reads `$LATEST`, or what a version's number or an alias's name stands for.
+pub(super) async fn snapshot(
+    client: &Client,
+    target: &Target,
+    qualifier: Option<&str>,
+) -> Result<Snapshot, Failure> {
+    let name = target.function_name();
+    let tried = qualifier.map_or_else(
+        || format!("GetFunction of {name}"),
+        |qualifier| format!("GetFunction of {name}:{qualifier}"),
+    );
+    let call =
+        client.get_function().function_name(name).set_qualifier(qualifier.map(str::to_owned)).send().await;
+    let answer = call.map_err(|error| match error.code() {
+        Some("ResourceNotFoundException") => failure(&tried, error)
+            .hint("check rollout.lambda.function in pipeline.yaml against the stack's outputs"),
+        _ => failure(&tried, error),
+    })?;
+    answer
+        .configuration()
+        .map(|configuration| Snapshot::parse(configuration, answer.code()))
+        .ok_or_else(|| Failure::new(format!("{tried}: an empty answer")))
+}
+
+pub(super) async fn read_alias(client: &Client, target: &Target) -> Result<Alias, Failure> {
+    let call = client.get_alias().function_name(target.function_name()).name(&target.alias).send().await;
+    let answer = call.map_err(|error| match error.code() {
+        Some("ResourceNotFoundException") => failure(format!("GetAlias of {target}"), error).hint(
+            "declare it in the stack (AWS::Lambda::Alias), or correct rollout.lambda.alias in pipeline.yaml",
+        ),
+        _ => failure(format!("GetAlias of {target}"), error),
+    })?;
+    Ok(Alias {
+        name: target.alias.clone(),
+        version: answer.function_version().unwrap_or_default().to_owned(),
+        weights: parse_weights(answer.routing_config()),
+        revision_id: answer.revision_id().map(str::to_owned),
+    })
+}
+
+pub(super) fn parse_weights(routing: Option<&AliasRoutingConfiguration>) -> BTreeMap<String, f64> {
+    let weights = routing.and_then(AliasRoutingConfiguration::additional_version_weights);
+    weights.into_iter().flatten().map(|(version, weight)| (version.clone(), *weight)).collect()
+}
+
+/// What an observed function's callers get.
+#[must_use]
+pub fn live(target: &Target, function: &Function) -> Live {
+    let live = &function.live;
+    Live {
+        name: format!("{}:{}", target.function_name(), function.alias.name),
+        version: format!("version {}", live.version),
+        digests: BTreeSet::from_iter(live.code.digest().map(str::to_owned)),
+        tasks: None,
+        description: live.description.clone(),
+    }
+}

@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use super::board::Ended;
+use super::context::Context;
+use super::values::IMAGE;
+use super::{Clock, StepResult, Stop};
+use crate::event::StepEvents;
+use crate::image::{self, Digest, Repository, Spec};
+use crate::plan::StepId;
+
+/// Builds at once what the repository does not hold, and pushes when the repository is there.
+pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
+    let Some(wanted) = wanted(context, id).await? else {
+        return Ok(Ended::changed("", unknown()));
+    };
+    clock.start(context, id);
+    let events = context.events(id);
+    let uri = &context.workload(id).repository;
+    let peeked = match context.peek(uri) {
+        Some(uri) => find(context, &uri, &wanted.key()).await?,
+        None => None,
+    };
+    events.decided(image::decide(peeked.as_ref()));
+    if peeked.is_some() {
+        // The repository may be about to change: only what its stack hands on counts in the end.
+        let Ok(uri) = context.resolve(uri).await? else { return Ok(Ended::unchanged(unknown())) };
+        if let Some(digest) = find(context, &uri, &wanted.key()).await? {
+            return Ok(Ended::unchanged(known(&repository(context, &uri)?.image(&digest))));
+        }
+        events.decided(image::decide(None));
+    }
+    if context.planning() {
+        return Ok(Ended::changed("", unknown()));
+    }
+    build_and_push(context, id, wanted, &events).await
+}
+
+async fn build_and_push(context: &Context, id: &StepId, mut spec: Spec, events: &StepEvents) -> StepResult {
+    let built = {
+        let _permit = context.permit().await?;
+        spec.directory = context.deployment.tree.directory().await?;
+        let docker = context.engine.docker().await?;
+        context.unless_interrupted(image::build(docker, &spec, events)).await??
+    };
+    let uri = &context.workload(id).repository;
+    if context.peek(uri).is_none() {
+        events.activity("built, waiting for the repository");
+    }
+    let repository = repository(context, &context.known(uri).await?)?;
+    let _permit = context.permit().await?;
+    let docker = context.engine.docker().await?;
+    let push = image::push(docker, &context.registry, &spec, &repository, &built, events);
+    let digest = context.unless_interrupted(push).await??;
+    if !context.deployment.revision.dirty {
+        let commit = &context.deployment.revision.commit;
+        if let Err(failure) = context.registry.note_commit(repository.name(), &digest, commit).await {
+            events.warning(format!("the image's commit could not be noted: {}", failure.message));
+        }
+    }
+    let image = repository.image(&digest);
+    Ok(Ended::changed(image.clone(), known(&image)))
+}
+
+/// The image under the workload's key, if the repository that is live holds it.
+pub async fn live(context: &Context, id: &StepId) -> Result<Option<String>, Stop> {
+    let Some(uri) = context.peek(&context.workload(id).repository) else { return Ok(None) };
+    let Some(wanted) = wanted(context, id).await? else { return Ok(None) };
+    let Some(digest) = find(context, &uri, &wanted.key()).await? else { return Ok(None) };
+    Ok(Some(repository(context, &uri)?.image(&digest)))
+}
+
+/// What is to be built; `None` in a plan whose build arguments are not known yet.
+async fn wanted(context: &Context, id: &StepId) -> Result<Option<Spec>, Stop> {
+    let workload = context.workload(id);
+    let build = &workload.build;
+    let mut args = BTreeMap::new();
+    for (name, text) in &build.args {
+        match context.resolve(text).await? {
+            Ok(value) => args.insert(name.clone(), value),
+            Err(_) => return Ok(None),
+        };
+    }
+    Ok(Some(Spec {
+        workload: id.name.clone(),
+        directory: std::path::PathBuf::new(),
+        inputs: context.deployment.inputs[&id.name].clone(),
+        command: build.command.clone(),
+        context: build.context.clone(),
+        dockerfile: build.dockerfile.clone(),
+        args,
+        target: build.target.clone(),
+        platform: build.platform.clone(),
+        labels: labels(context),
+    }))
+}
+
+/// As the OCI image specification names them.
+fn labels(context: &Context) -> BTreeMap<String, String> {
+    let revision = &context.deployment.revision;
+    let commit =
+        if revision.dirty { format!("{}+changes", revision.commit) } else { revision.commit.clone() };
+    let mut labels = BTreeMap::from([("org.opencontainers.image.revision".to_owned(), commit)]);
+    if let Some(source) = &context.deployment.source {
+        labels.insert("org.opencontainers.image.source".to_owned(), source.clone());
+    }
+    labels
+}
+
+async fn find(context: &Context, uri: &str, key: &str) -> Result<Option<Digest>, Stop> {
+    let repository = repository(context, uri)?;
+    Ok(context.unless_interrupted(context.registry.find(repository.name(), key)).await??)
+}
+
+fn repository(context: &Context, uri: &str) -> Result<Repository, Stop> {
+    Ok(Repository::new(uri, context.environment().registry.as_deref())?)
+}
+
+fn known(image: &str) -> BTreeMap<String, Option<String>> {
+    BTreeMap::from([(IMAGE.to_owned(), Some(image.to_owned()))])
+}
+
+fn unknown() -> BTreeMap<String, Option<String>> {
+    BTreeMap::from([(IMAGE.to_owned(), None)])
+}

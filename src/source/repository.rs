@@ -1,0 +1,167 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use git2::{ErrorCode, RepositoryOpenFlags};
+
+use super::credentials::Token;
+use super::snapshot::Snapshot;
+use super::work_tree;
+
+/// A git repository with a work tree.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    pub(super) handle: Handle,
+    pub(super) token: Option<Token>,
+}
+
+impl Repository {
+    /// The repository that `path` is in.
+    ///
+    /// # Errors
+    /// If `path` is in no repository, or in one without a work tree.
+    pub fn discover(path: &Path) -> Result<Self> {
+        Ok(Self { handle: Handle::discover(path)?, token: None })
+    }
+
+    /// The same repository, with a token for its remote.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<Token>) -> Self {
+        self.token = token;
+        self
+    }
+
+    /// The work tree's directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.handle.root()
+    }
+
+    /// What a revision holds: a branch, a tag, a commit's identity or the start of it, `HEAD~2`, `origin/main`.
+    ///
+    /// Without a revision it is what the work tree holds: `HEAD`, or if files differ from it, are new or are gone,
+    /// the tree that a commit of all of them would have. What `.gitignore` names is no part of it.
+    ///
+    /// # Errors
+    /// If there is no such revision, no commit yet, or the work tree has an unresolved merge.
+    pub fn snapshot(&self, revision: Option<&str>) -> Result<Snapshot> {
+        match revision {
+            Some(revision) => self.committed(revision),
+            None => self.current(),
+        }
+    }
+
+    /// Whether the work tree holds exactly the snapshot's files (and ignored ones), so that a build can happen in it.
+    ///
+    /// # Errors
+    /// If the work tree can't be read.
+    pub fn working_tree_matches(&self, snapshot: &Snapshot) -> Result<bool> {
+        let work_tree = work_tree::look(&self.handle.reopen()?)?;
+        Ok(work_tree.complete && work_tree.tree == snapshot.id())
+    }
+
+    fn committed(&self, revision: &str) -> Result<Snapshot> {
+        let git = self.handle.lock();
+        let (object, reference) =
+            git.revparse_ext(revision).map_err(|error| self.unknown(&git, revision, &error))?;
+        let commit = object
+            .peel_to_commit()
+            .with_context(|| format!("`{revision}` in {} is not a commit", self.root().display()))?;
+        let branch = reference.and_then(|reference| branch_name(&git, &reference));
+        Ok(Snapshot::new(self.handle.clone(), &commit, commit.tree_id(), branch))
+    }
+
+    fn current(&self) -> Result<Snapshot> {
+        let git = self.handle.reopen()?;
+        let head = git.head().map_err(|error| match error.code() {
+            ErrorCode::UnbornBranch => {
+                anyhow!("{} has no commit yet; commit once first", self.root().display())
+            }
+            _ => anyhow!(error).context(format!("reading HEAD of {}", self.root().display())),
+        })?;
+        let commit = head.peel_to_commit()?;
+        Ok(Snapshot::new(self.handle.clone(), &commit, work_tree::look(&git)?.tree, branch_name(&git, &head)))
+    }
+
+    fn unknown(&self, git: &git2::Repository, revision: &str, error: &git2::Error) -> anyhow::Error {
+        let next = match error.code() {
+            ErrorCode::Ambiguous => "more than one object begins so; write more of its identity",
+            _ if git.is_shallow() => "the clone is shallow and may lack it; fetch its whole history",
+            _ => "check the spelling, or fetch it first",
+        };
+        anyhow!("there is no revision `{revision}` in {}: {}; {next}", self.root().display(), error.message())
+    }
+}
+
+/// The branch that a reference stands for; of a remote's branch the name that it has there.
+fn branch_name(git: &git2::Repository, reference: &git2::Reference<'_>) -> Option<String> {
+    let (name, short) = (reference.name().ok()?, reference.shorthand().ok()?);
+    if reference.is_branch() {
+        return Some(short.to_owned());
+    }
+    let remote = git.branch_remote_name(name).ok()?;
+    Some(short.strip_prefix(remote.as_str().ok()?)?.strip_prefix('/')?.to_owned())
+}
+
+/// An open repository that threads share.
+#[derive(Clone)]
+pub(super) struct Handle {
+    git: Arc<Mutex<git2::Repository>>,
+    root: PathBuf,
+    directory: PathBuf,
+}
+
+impl Handle {
+    fn discover(path: &Path) -> Result<Self> {
+        let git = open(path)?;
+        let Some(root) = git.workdir() else {
+            bail!("{} is a bare repository; run in a clone with a work tree", git.path().display());
+        };
+        let (root, directory) = (root.components().collect(), git.path().components().collect());
+        Ok(Self { git: Arc::new(Mutex::new(git)), root, directory })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, git2::Repository> {
+        // Nothing is left half done in it by a panic: what is written, libgit2 writes.
+        self.git.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The repository once more: changes to its index or configuration in memory end with it, and nobody waits.
+    pub(super) fn reopen(&self) -> Result<git2::Repository> {
+        open(&self.root)
+    }
+
+    /// Where the repository keeps its own files; each linked work tree has such a place of its own.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.root).finish()
+    }
+}
+
+fn open(path: &Path) -> Result<git2::Repository> {
+    let none: [&Path; 0] = [];
+    git2::Repository::open_ext(path, RepositoryOpenFlags::CROSS_FS, none).map_err(|error| {
+        match error.code() {
+            ErrorCode::NotFound => anyhow!(
+                "{} is not in a git repository; run inside one, or make one with `git init`",
+                path.display()
+            ),
+            ErrorCode::Owner => anyhow!(
+                "{}; if you trust it: git config --global --add safe.directory {}",
+                error.message(),
+                path.display()
+            ),
+            _ => anyhow!(error).context(format!("opening the git repository at {}", path.display())),
+        }
+    })
+}

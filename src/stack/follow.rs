@@ -1,0 +1,140 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudformation::Client;
+
+use super::live::{self, Live};
+use super::{ResourceEvent, root_cause};
+use crate::aws::{Pace, failure};
+use crate::event::{Event, Failure, StepEvents, Unit};
+
+/// An operation under way on a stack.
+#[derive(Debug)]
+pub struct Operation {
+    stack_id: String,
+    /// The newest event before the operation began; what is newer belongs to it.
+    before: Option<String>,
+    /// Resources that the operation changes.
+    total: u64,
+    seen: Vec<ResourceEvent>,
+}
+
+impl Operation {
+    /// Takes down where the stack's history stands, before an operation is started.
+    ///
+    /// # Errors
+    /// If the history can't be read.
+    pub async fn about_to_start(client: &Client, stack_id: &str, total: u64) -> Result<Self, Failure> {
+        let newest = page(client, stack_id, None).await?.0.into_iter().next();
+        Ok(Self {
+            stack_id: stack_id.to_owned(),
+            before: newest.map(|event| event.id),
+            total,
+            seen: Vec::new(),
+        })
+    }
+
+    /// Shows what happens until the operation has ended, and gives the stack as it is then; `None` if it is gone.
+    ///
+    /// A look that fails is said and tried again: CloudFormation goes on whether it is looked at or not.
+    pub async fn follow(&mut self, client: &Client, pace: &Pace, events: &StepEvents) -> Option<Live> {
+        loop {
+            pace.turn().await;
+            match self.look(client, events).await {
+                Ok(false) => {}
+                Ok(true) => match live::observe(client, &self.stack_id).await {
+                    Ok(Some(live)) if live.status.busy() => {}
+                    Ok(live) => return live,
+                    Err(failure) => events.warning(failure.to_string()),
+                },
+                Err(failure) => events.warning(failure.to_string()),
+            }
+        }
+    }
+
+    /// The failure of the operation: what happened in all, and the oldest real cause.
+    #[must_use]
+    pub fn failure(&self, message: &str) -> Failure {
+        let failure = Failure::new(message);
+        let Some(cause) = root_cause(&self.stack_id, &self.seen) else { return failure };
+        failure.detail(format!(
+            "{} ({}) {}: {}",
+            cause.logical_id,
+            cause.resource_type,
+            cause.status,
+            cause.reason.as_deref().unwrap_or("no reason given")
+        ))
+    }
+
+    /// Shows what is new; tells whether the stack itself has come to an end.
+    async fn look(&mut self, client: &Client, events: &StepEvents) -> Result<bool, Failure> {
+        let fresh = self.fresh(client).await?;
+        for event in &fresh {
+            if !event.about_stack(&self.stack_id) {
+                show(events, event);
+            }
+        }
+        let ended = fresh
+            .iter()
+            .any(|event| event.about_stack(&self.stack_id) && !event.status.ends_with("_IN_PROGRESS"));
+        self.seen.extend(fresh);
+        events.progress(self.done(), Some(self.total), Unit::Resources);
+        Ok(ended)
+    }
+
+    /// Events that were not seen yet, oldest first.
+    async fn fresh(&self, client: &Client) -> Result<Vec<ResourceEvent>, Failure> {
+        let known = self.seen.last().map(|event| &event.id).or(self.before.as_ref());
+        let mut fresh = Vec::new();
+        let mut token = None;
+        loop {
+            let (events, next) = page(client, &self.stack_id, token).await?;
+            let unknown = events.iter().take_while(|event| Some(&event.id) != known).count();
+            let reached = unknown < events.len();
+            fresh.extend(events.into_iter().take(unknown));
+            token = next;
+            if reached || token.is_none() {
+                fresh.reverse();
+                return Ok(fresh);
+            }
+        }
+    }
+
+    fn done(&self) -> u64 {
+        let complete = self.seen.iter().filter(|event| {
+            !event.about_stack(&self.stack_id)
+                && matches!(event.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE")
+        });
+        let names: BTreeSet<&str> = complete.map(|event| event.logical_id.as_str()).collect();
+        (names.len() as u64).min(self.total)
+    }
+}
+
+fn show(events: &StepEvents, event: &ResourceEvent) {
+    let event = event.clone();
+    events.send(|step| Event::Resource {
+        step,
+        logical_id: event.logical_id,
+        resource_type: event.resource_type,
+        status: event.status,
+        reason: event.reason,
+    });
+}
+
+/// One page of a stack's history, newest first, and where the next one begins.
+async fn page(
+    client: &Client,
+    stack_id: &str,
+    token: Option<String>,
+) -> Result<(Vec<ResourceEvent>, Option<String>), Failure> {
+    let answer = client
+        .describe_stack_events()
+        .stack_name(stack_id)
+        .set_next_token(token)
+        .send()
+        .await
+        .map_err(|error| failure(format!("DescribeStackEvents on {stack_id}"), error))?;
+    Ok((
+        answer.stack_events.unwrap_or_default().into_iter().map(ResourceEvent::from).collect(),
+        answer.next_token,
+    ))
+}

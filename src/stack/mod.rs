@@ -1,0 +1,22 @@
+//! Step kind 2: one module's infrastructure, applied through CloudFormation.
+//!
+//! Only through change sets: what is about to happen is read, shown and judged before it happens.
+
+mod apply;
+mod cause;
+mod change_set;
+mod decide;
+mod follow;
+mod guard;
+mod live;
+mod outputs;
+mod spec;
+mod values;
+
+pub use apply::{Applied, Step};
+pub use cause::{ResourceEvent, root_cause};
+pub use decide::{Difference, Verdict, decide};
+pub use guard::{AllowReplace, Violation, guard, holds_data};
+pub use live::{Live, Status, describe, observe_all};
+pub use outputs::unknown_outputs;
+pub use spec::{ParameterValue, Spec};

@@ -1,0 +1,13 @@
+//! CloudFormation templates: what is in them, what is wrong with them, and whether two of them say the same.
+//!
+//! Pure: text in, [`Template`] or everything that is wrong with the text out.
+
+mod body;
+mod capabilities;
+mod functions;
+mod sections;
+mod targets;
+mod types;
+
+pub use body::Value;
+pub use types::{Parameter, Resource, Template};

@@ -1,0 +1,12 @@
+//! Rollouts of services and functions, against the local cloud: `local/up` starts it.
+
+#[path = "rollout/cloud.rs"]
+mod cloud;
+#[path = "rollout/ecs.rs"]
+mod ecs;
+#[path = "rollout/images.rs"]
+mod images;
+#[path = "rollout/lambda.rs"]
+mod lambda;
+#[path = "rollout/outage.rs"]
+mod outage;

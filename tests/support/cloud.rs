@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cloudformation::config::{Credentials, SharedCredentialsProvider};
+
+/// The local cloud, seen from outside. What a project left in it is removed at the end.
+pub(crate) struct Cloud {
+    project: String,
+    runtime: tokio::runtime::Runtime,
+    config: SdkConfig,
+}
+
+impl Cloud {
+    pub(crate) fn endpoint() -> String {
+        std::env::var("PIPELINE_TEST_ENDPOINT").unwrap_or_else(|_| "http://127.0.0.1:4566".to_owned())
+    }
+
+    pub(crate) fn of(project: &str) -> Self {
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(Self::endpoint())
+            .build();
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        Self { project: project.to_owned(), runtime, config }
+    }
+
+    /// CloudFormation's status of a stack; `None` if there is no such stack.
+    pub(crate) fn stack_status(&self, stack: &str) -> Option<String> {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        let answer = self.runtime.block_on(client.describe_stacks().stack_name(name).send()).ok()?;
+        let status = answer.stacks().first()?.stack_status()?.as_str().to_owned();
+        (status != "DELETE_COMPLETE").then_some(status)
+    }
+
+    /// What a stack hands on.
+    pub(crate) fn outputs(&self, stack: &str) -> BTreeMap<String, String> {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        let answer =
+            self.runtime.block_on(client.describe_stacks().stack_name(name).send()).expect("a stack");
+        let outputs = answer.stacks().first().expect("a stack").outputs().iter();
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        outputs.map(|output| (text(output.output_key()), text(output.output_value()))).collect()
+    }
+
+    /// How many change sets were ever left at a stack.
+    pub(crate) fn change_sets(&self, stack: &str) -> usize {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        let answer = self.runtime.block_on(client.list_change_sets().stack_name(name).send());
+        answer.map_or(0, |answer| answer.summaries().len())
+    }
+
+    /// Makes a stack without the pipeline, whatever comes of it.
+    pub(crate) fn create_stack(&self, stack: &str, template: &str) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        self.runtime.block_on(async {
+            client.create_stack().stack_name(&name).template_body(template).send().await.expect("a stack");
+            while exists(&client, &name).await {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+
+    /// Waits until a stack waits at a wait condition named `Gate`.
+    pub(crate) fn until_waiting(&self, stack: &str) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        super::until("a stack that waits at its gate", || {
+            let answer =
+                self.runtime.block_on(client.describe_stack_events().stack_name(&name).send()).ok()?;
+            answer
+                .stack_events()
+                .iter()
+                .any(|event| event.logical_resource_id() == Some("Gate"))
+                .then_some(())
+        });
+    }
+
+    /// Lets a wait condition named `Gate` through, as soon as its stack waits for it.
+    pub(crate) fn open_gate(&self, stack: &str) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        super::until("a stack that waits at its gate", || {
+            let signal = client
+                .signal_resource()
+                .stack_name(&name)
+                .logical_resource_id("Gate")
+                .unique_id("test")
+                .status(aws_sdk_cloudformation::types::ResourceSignalStatus::Success);
+            self.runtime.block_on(signal.send()).ok()
+        });
+    }
+
+    /// Deletes stacks as somebody outside of the pipeline would.
+    pub(crate) fn delete_stacks(&self) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        for stack in ["lambda", "ecs", "msk", "alb", "ecr", "vpc", "logs", "data", "a", "b", "c", "d", "gate"]
+        {
+            let name = format!("{}-local-{stack}", self.project);
+            self.runtime.block_on(async {
+                if client.delete_stack().stack_name(&name).send().await.is_ok() {
+                    while exists(&client, &name).await {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            });
+        }
+    }
+
+    fn empty_repositories(&self) {
+        let client = aws_sdk_ecr::Client::new(&self.config);
+        for workload in ["api", "event-processor"] {
+            let name = format!("{}-local/{workload}", self.project);
+            self.runtime.block_on(async {
+                let Ok(images) = client.list_images().repository_name(&name).send().await else { return };
+                let delete = client.batch_delete_image().repository_name(&name);
+                drop(delete.set_image_ids(images.image_ids).send().await);
+            });
+        }
+    }
+}
+
+async fn exists(client: &aws_sdk_cloudformation::Client, name: &str) -> bool {
+    match client.describe_stacks().stack_name(name).send().await {
+        Ok(answer) => answer.stacks().iter().any(|stack| {
+            stack.stack_status().is_some_and(|status| status.as_str().ends_with("IN_PROGRESS"))
+                && stack.stack_status().is_some_and(|status| status.as_str() != "REVIEW_IN_PROGRESS")
+        }),
+        Err(_) => false,
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.empty_repositories();
+        self.delete_stacks();
+        // Functions' containers outlive their stack in the emulator.
+        let script = format!(
+            "docker ps --all --format '{{{{.ID}}}} {{{{.Image}}}}' | grep '/{0}-local/' | cut -d' ' -f1 | xargs -r docker rm -f;
+             docker images --format '{{{{.ID}}}} {{{{.Repository}}}}' | grep '/{0}-local/' | cut -d' ' -f1 | sort -u | xargs -r docker rmi -f",
+            self.project
+        );
+        let _ = Command::new("sh").args(["-c", &script]).output();
+    }
+}

@@ -1,0 +1,86 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// Stands between the pipeline and the AWS API, and takes down every call.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    port: u16,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// A proxy in front of the local cloud.
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let proxy = Self { port, calls: Arc::default() };
+        let calls = Arc::clone(&proxy.calls);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let calls = Arc::clone(&calls);
+                std::thread::spawn(move || drop(relay(&client, &calls)));
+            }
+        });
+        proxy
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The calls since the last time they were taken, by the names of their operations.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.calls.lock().expect("no panic"))
+    }
+}
+
+/// One request and its answer; the connection is closed then, and the client opens another.
+fn relay(client: &TcpStream, calls: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(client);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if reader.read_until(b'\n', &mut head)? == 0 {
+            return Ok(());
+        }
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    calls.lock().expect("no panic").push(operation(&head, &String::from_utf8_lossy(&body)));
+    let mut server = TcpStream::connect(upstream())?;
+    let kept =
+        head.lines().filter(|line| !line.is_empty() && !line.to_lowercase().starts_with("connection:"));
+    let head: Vec<&str> = kept.chain(["Connection: close", "", ""]).collect();
+    server.write_all(head.join("\r\n").as_bytes())?;
+    server.write_all(&body)?;
+    std::io::copy(&mut server, &mut &*client)?;
+    Ok(())
+}
+
+fn upstream() -> String {
+    super::Cloud::endpoint().trim_start_matches("http://").to_owned()
+}
+
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+}
+
+/// The protocols name an operation in a header, in the body, or by method and path.
+fn operation(head: &str, body: &str) -> String {
+    if let Some(target) = header(head, "x-amz-target") {
+        return target.rsplit('.').next().unwrap_or_default().to_owned();
+    }
+    if let Some(action) = body.split('&').find_map(|pair| pair.strip_prefix("Action=")) {
+        return action.to_owned();
+    }
+    let mut words = head.split_whitespace();
+    format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+/// Whether a call changes nothing.
+pub(crate) fn reads(call: &str) -> bool {
+    ["Describe", "Get", "List", "BatchGet", "GET "].iter().any(|prefix| call.starts_with(prefix))
+}
