@@ -33,9 +33,9 @@ running() {
     [[ $(started_at "$pid") == "$born" ]] && printf '%s' "$pid"
 }
 
-cloud_port=${LOCAL_CLOUD_PORT:-4566} kafka_port=${LOCAL_KAFKA_PORT:-9092}
-# One that runs keeps the ports that it was started with.
-if running cloud >/dev/null; then read -r cloud_port kafka_port <"$state/ports"; fi
+# The environment `local` in pipeline.yaml names this port.
+cloud_port=4566
+kafka_port=9092
 
 # The emulator labels its containers with this and its port.
 host_label=pipeline-local

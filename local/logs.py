@@ -3,7 +3,6 @@
 Without a log group, lists those that there are.
 """
 
-import os
 import sys
 
 import botocore.session
@@ -11,10 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 def main():
-    endpoint = f"http://127.0.0.1:{os.environ.get('LOCAL_CLOUD_PORT', 4566)}"
     session = botocore.session.get_session()
     session.set_credentials("local", "local")
-    logs = session.create_client("logs", region_name="us-east-1", endpoint_url=endpoint)
+    logs = session.create_client("logs", region_name="us-east-1", endpoint_url="http://127.0.0.1:4566")
     if len(sys.argv) < 2:
         for page in logs.get_paginator("describe_log_groups").paginate():
             for group in page["logGroups"]:

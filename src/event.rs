@@ -3,11 +3,10 @@
 //! These types are the interface between the executor and everything that shows or stores progress; with
 //! `--output json` each event is one line. New kinds and fields may come; those that are here stay.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Decision, StepId};
+use crate::failure::Failure;
+use crate::plan::{Decision, Step, StepId};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +99,9 @@ pub enum Event {
         result: RunResult,
         /// Milliseconds since `started`.
         millis: u64,
+        /// Where people find what is deployed, if the environment says so and a run knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
     },
 }
 
@@ -133,15 +135,6 @@ impl Revision {
         let commit: String = self.commit.chars().take(7).collect();
         if self.dirty { format!("{commit}+changes") } else { commit }
     }
-}
-
-/// A step and what it waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// The step.
-    pub id: StepId,
-    /// The selected steps whose results it needs.
-    pub needs: Vec<StepId>,
 }
 
 /// What progress is counted in.
@@ -196,55 +189,6 @@ pub enum RunResult {
     /// Ctrl-C or SIGTERM.
     Interrupted,
 }
-
-/// An error as a person needs it: what was tried and what came back, the details, and what to do now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// What was tried, on what, what came back.
-    pub message: String,
-    /// Facts that explain it, the most telling first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<String>,
-    /// What to do now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Failure {
-    /// A failure with nothing but its message.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), details: Vec::new(), hint: None }
-    }
-
-    /// The same failure, with a fact that explains it.
-    #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.details.push(detail.into());
-        self
-    }
-
-    /// The same failure, with what to do now.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        for detail in &self.details {
-            write!(f, "\n  {detail}")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "\n  next: {hint}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Failure {}
 
 /// Where events go: cheap to clone, never blocks the sender, loses nothing.
 #[derive(Debug, Clone)]

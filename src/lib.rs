@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod event;
+pub mod failure;
 pub mod image;
 pub mod init;
 pub mod plan;

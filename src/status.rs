@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::aws::Session;
 use crate::config::{Reference, Rollout, Text, Workload};
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::image::{Registry, Repository};
 use crate::project::Project;
 use crate::rollout::{self, ecs, lambda};

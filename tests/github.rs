@@ -13,14 +13,16 @@ const PIPELINE: &str = r#"
 project: PROJECT
 github: { repository: o/r, api_url: "GITHUB" }
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT" }
+  local: { region: us-east-1, endpoint: "ENDPOINT", url: "https://${stacks.a.Name}.example.com" }
 stacks:
   a:
 "#;
 
 const TEMPLATE: &str = r"
 Resources:
-  Queue: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: 1 } }
+  Queue: { Type: AWS::SQS::Queue, Properties: { QueueName: PROJECT, DelaySeconds: 1 } }
+Outputs:
+  Name: { Value: !GetAtt Queue.QueueName }
 ";
 
 /// Takes statuses down, and answers each with the same code; 0 is no answer at all.
@@ -131,8 +133,11 @@ fn a_deployment_is_pending_first_and_then_a_success() {
     }
     assert_eq!(posts[0].body["description"], "deploying to local");
     run(&repository, &[]).code(0);
-    let description = github.posts().pop().expect("a status").body["description"].to_string();
+    let last = github.posts().pop().expect("a status").body;
+    let description = last["description"].as_str().expect("a description");
     assert!(description.contains("nothing to do"), "{description}");
+    // Without a page of the run, what is deployed is the next best to look at.
+    assert_eq!(last["target_url"], format!("https://{}.example.com", repository.project));
 }
 
 #[test]

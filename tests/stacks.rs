@@ -16,7 +16,8 @@ mod order;
 mod selection;
 mod support;
 
-use pipeline::event::{Failure, Outcome};
+use pipeline::event::Outcome;
+use pipeline::failure::Failure;
 use support::{Cloud, Output, Repository};
 
 /// Stack `b` is given what `a` hands on; `c` stands alone.

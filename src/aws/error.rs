@@ -2,7 +2,7 @@ use std::error::Error;
 
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// A failure that says what was tried and what AWS answered, with what to do now where the code tells.
 ///

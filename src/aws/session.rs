@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::config::Credentials;
 
 use super::{Pace, failure};
 use crate::config::Environment;
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// Clients for one environment's account and region.
 #[derive(Debug, Clone)]

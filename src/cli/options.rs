@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::diagnostic::Mistakes;
-use crate::event::{Failure, RunResult};
+use crate::event::RunResult;
+use crate::failure::Failure;
 use crate::project::{LoadError, Project};
 use crate::source::{Repository, Snapshot, Token};
 

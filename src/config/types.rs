@@ -48,14 +48,14 @@ pub struct Environment {
     /// The AWS account's twelve digits, in quotes. Nothing is deployed with credentials for another account.
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     pub account: Option<String>,
-    /// The branch that is deployed here; nothing is deployed from another one.
+    /// The branch that `pipeline watch` deploys here.
     pub branch: Option<String>,
     /// The AWS API's address, where it is not AWS itself.
     #[schemars(url)]
     pub endpoint: Option<String>,
     /// The image registry as `host` or `host:port`, where it is not the account's ECR.
     pub registry: Option<String>,
-    /// Where people find what is deployed; shown on GitHub. May contain references.
+    /// Where people find what is deployed; shown at the end of a run and on GitHub. May contain references.
     pub url: Option<Text>,
 }
 

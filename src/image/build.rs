@@ -12,7 +12,8 @@ use super::context::{self, Context};
 use super::engine::cause;
 use super::output::Output;
 use super::{Spec, command};
-use crate::event::{Failure, StepEvents, Unit};
+use crate::event::{StepEvents, Unit};
+use crate::failure::Failure;
 
 /// An image that Docker Engine has built.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use tokio::process::{Child, Command};
 
 use super::Spec;
 use super::output::Output;
-use crate::event::{Failure, StepEvents};
+use crate::event::StepEvents;
+use crate::failure::Failure;
 
 /// How long the output is read on when the command has ended and something that it left running holds it open.
 const LEFT_OPEN: Duration = Duration::from_secs(1);

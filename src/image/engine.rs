@@ -6,7 +6,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use tokio::sync::OnceCell;
 
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// How long an engine may take to say its version.
 const PROBE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use aws_sdk_ecr::types::ImageIdentifier;
 
 use super::{Digest, Registry};
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// What the tag begins with; the commit's full identity follows.
 const PREFIX: &str = "commit-";

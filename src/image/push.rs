@@ -10,7 +10,8 @@ use futures::TryStreamExt as _;
 use super::engine::cause;
 use super::registry::Login;
 use super::{Built, Digest, Registry, Repository, Spec};
-use crate::event::{Failure, StepEvents, Unit};
+use crate::event::{StepEvents, Unit};
+use crate::failure::Failure;
 
 /// Pushes an image to its repository under its key, and returns the digest by which it is deployed.
 ///

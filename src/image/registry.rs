@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::Digest;
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// A password that ends sooner than this is not used any more: a large push has to get through with it.
 const SPARE: Duration = Duration::from_mins(30);

@@ -6,7 +6,7 @@ mod find;
 mod wire;
 mod write;
 
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::project::Files;
 
 /// The text of a `pipeline.yaml`; `project` is a name to begin with, such as the repository's.

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{StepId, StepKind};
+use super::{Step, StepId, StepKind};
 use crate::config::{Config, Reference, Rollout, Text, Workload};
-use crate::event::{Failure, Step};
+use crate::failure::Failure;
 
 /// Every step and the steps whose results it needs. Never holds a cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]

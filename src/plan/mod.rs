@@ -8,4 +8,4 @@ mod step;
 
 pub use change::{Change, ChangeKind, PropertyChange, Replacement};
 pub use graph::{Cycle, Graph, source_of};
-pub use step::{Action, Decision, StepId, StepKind};
+pub use step::{Action, Decision, Step, StepId, StepKind};

@@ -88,6 +88,15 @@ impl<'de> Deserialize<'de> for StepId {
     }
 }
 
+/// A step and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The step.
+    pub id: StepId,
+    /// The selected steps whose results it needs.
+    pub needs: Vec<StepId>,
+}
+
 /// What is to be done in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

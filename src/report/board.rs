@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::event::{Command, Event, Failure, Outcome, Revision, Unit};
+use crate::event::{Command, Event, Outcome, Revision, Unit};
+use crate::failure::Failure;
 use crate::plan::{Action, Decision, StepId};
 
 use super::words;
@@ -36,6 +37,8 @@ pub struct Board {
     pub steps: Vec<StepState>,
     /// Warnings so far, with the step in front where they concern one.
     pub warnings: Vec<String>,
+    /// Where people find what is deployed, once a run has ended.
+    pub url: Option<String>,
 }
 
 /// One step as far as the events tell.
@@ -138,7 +141,10 @@ impl Board {
                 self.warnings.extend(Some(warning).filter(|_| news));
                 news
             }
-            Event::Finished { .. } => true,
+            Event::Finished { url, .. } => {
+                self.url.clone_from(url);
+                true
+            }
             Event::StepStarted { step }
             | Event::StepDecided { step, .. }
             | Event::Activity { step, .. }

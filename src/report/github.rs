@@ -46,7 +46,7 @@ pub struct Status {
     pub sha: String,
     /// The environment that is deployed to; part of the status's name, so that each has its own.
     pub environment: String,
-    /// What the status links to.
+    /// What the status links to: the page of the run. Without one it links to what is deployed, once that is known.
     pub target_url: Option<String>,
     /// How long a request may take; [`TIMEOUT`] does for most.
     pub timeout: Duration,
@@ -95,26 +95,26 @@ async fn follow(
 ) {
     let mut board = Board::default();
     let context = format!("pipeline/{environment}");
-    let want = |(state, description): (StatusState, String)| {
+    let want = |(state, description): (StatusState, String), url: Option<String>| {
         let description = paint::cut(&description, MAX_DESCRIPTION);
         wanted.send_replace(Some(Wanted {
             state,
             context: context.clone(),
             description,
-            target_url: target_url.clone(),
+            target_url: target_url.clone().or(url),
         }));
     };
     while let Some(event) = events.recv().await {
         board.apply(jiff::Timestamp::now(), &event);
         match event {
             Event::Started { .. } => {
-                want((StatusState::Pending, format!("deploying to {environment}")));
+                want((StatusState::Pending, format!("deploying to {environment}")), None);
             }
-            Event::Finished { result, millis } => return want(verdict(&board, result, millis)),
+            Event::Finished { result, millis, url } => return want(verdict(&board, result, millis), url),
             _ => {}
         }
     }
-    want((StatusState::Error, "the run ended without a result".to_owned()));
+    want((StatusState::Error, "the run ended without a result".to_owned()), None);
 }
 
 /// The state and the description for how a run ended.

@@ -60,7 +60,7 @@ impl Live {
     pub fn handle(&mut self, at: Timestamp, event: &Event) {
         let news = self.board.apply(at, event);
         match event {
-            Event::Finished { result, millis } => self.finish(at, *result, *millis),
+            Event::Finished { result, millis, .. } => self.finish(at, *result, *millis),
             Event::Started { .. } => {
                 self.print(&self.header());
                 self.bar.println("");

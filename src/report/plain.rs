@@ -39,7 +39,7 @@ impl<W: Write> Plain<W> {
         let news = self.board.apply(at, event);
         match event {
             Event::Started { .. } => self.write(at, &self.header()),
-            Event::Finished { result, millis } => {
+            Event::Finished { result, millis, .. } => {
                 if *result != RunResult::Unchanged {
                     self.show_held(at);
                 }

@@ -1,6 +1,7 @@
 //! A finished plan as text: what would be done, why, and what changes property by property.
 
-use crate::event::{Failure, Outcome, RunResult};
+use crate::event::{Outcome, RunResult};
+use crate::failure::Failure;
 use crate::plan::{Action, Change};
 
 use super::board::{Board, Phase, StepState};

@@ -42,6 +42,7 @@ pub fn end(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Vec<S
     };
     let verdict = words::verdict(result, millis, &board.tally());
     let mut lines = vec![format!("{}{}", paint.show(tone, verdict), paint.show(Tone::Caution, warnings))];
+    lines.extend(board.url.iter().map(|url| format!("  {url}")));
     for (step, failure) in board.failures() {
         let first = failure.message.lines().next().unwrap_or_default();
         lines.push(format!("  {}: {first}", paint.show(Tone::Bad, &step.id)));

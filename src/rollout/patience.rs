@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::event::{Failure, StepEvents};
+use crate::event::StepEvents;
+use crate::failure::Failure;
 
 /// How a rollout is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

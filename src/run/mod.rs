@@ -18,7 +18,8 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Command, Event, Events, Failure, Outcome, Revision, RunResult};
+use crate::event::{Command, Event, Events, Outcome, Revision, RunResult};
+use crate::failure::Failure;
 use crate::plan::{Graph, StepId, StepKind};
 use crate::project::Project;
 use crate::stack::AllowReplace;
@@ -105,19 +106,20 @@ pub async fn execute(
         revision: deployment.revision.clone(),
         steps: deployment.selected.steps(),
     });
-    let result = walk(deployment, options, session, events.clone(), interrupt).await;
-    let shown = *result.as_ref().unwrap_or(&RunResult::Failed);
-    events.send(Event::Finished { result: shown, millis: millis_since(started) });
-    result
+    let ended = walk(deployment, options, session, events.clone(), interrupt).await;
+    let (result, url) = ended.as_ref().map_or((RunResult::Failed, None), Clone::clone);
+    events.send(Event::Finished { result, millis: millis_since(started), url });
+    ended.map(|(result, _)| result)
 }
 
+/// How it ended, and where what is deployed is found.
 async fn walk(
     deployment: Deployment,
     options: Options,
     session: crate::aws::Session,
     events: Events,
     interrupt: Interrupt,
-) -> Result<RunResult, Failure> {
+) -> Result<(RunResult, Option<String>), Failure> {
     let steps = deployment.selected.steps();
     let at_once = interrupt.at_once.clone();
     let context = Arc::new(Context::observe(deployment, options, session, events, interrupt.gently).await?);
@@ -130,12 +132,12 @@ async fn walk(
         tokio::select! {
             () = at_once.cancelled() => {
                 tasks.shutdown().await;
-                return Ok(RunResult::Interrupted);
+                return Ok((RunResult::Interrupted, None));
             }
             ended = tasks.join_next() => match ended {
                 Some(Ok(outcome)) => outcomes.push(outcome),
                 Some(Err(panic)) => return Err(Failure::new(format!("a step broke off: {panic}"))),
-                None => return Ok(summary(&outcomes)),
+                None => return Ok((summary(&outcomes), context.url().await)),
             },
         }
     }

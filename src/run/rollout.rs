@@ -4,7 +4,8 @@ use super::board::Ended;
 use super::context::Context;
 use super::{Clock, StepResult, Stop};
 use crate::config::{Reference, Rollout, Text};
-use crate::event::{Failure, StepEvents};
+use crate::event::StepEvents;
+use crate::failure::Failure;
 use crate::plan::{Action, Decision, StepId, source_of};
 use crate::rollout::{Running, Timing, ecs, lambda};
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::source::{Checkout, Repository, Snapshot};
 
 /// The sources that builds happen in.

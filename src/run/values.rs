@@ -4,7 +4,7 @@ use super::board::Ended;
 use super::context::Context;
 use super::{Stop, image};
 use crate::config::{Reference, Text};
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::plan::{StepId, source_of};
 
 /// The output under which an image step hands on its image.
@@ -38,6 +38,12 @@ impl Context {
             Reference::Project | Reference::Environment => self.constant(reference),
         })
         .ok()
+    }
+
+    /// Where people find what is deployed, once every step has ended; `None` in a plan, and if it is not known.
+    pub async fn url(&self) -> Option<String> {
+        let url = self.environment().url.as_ref().filter(|_| !self.planning())?;
+        self.resolve(url).await.ok()?.ok()
     }
 
     /// In a plan: whether a step would change something.

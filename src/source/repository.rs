@@ -63,13 +63,11 @@ impl Repository {
 
     fn committed(&self, revision: &str) -> Result<Snapshot> {
         let git = self.handle.lock();
-        let (object, reference) =
-            git.revparse_ext(revision).map_err(|error| self.unknown(&git, revision, &error))?;
+        let object = git.revparse_single(revision).map_err(|error| self.unknown(&git, revision, &error))?;
         let commit = object
             .peel_to_commit()
             .with_context(|| format!("`{revision}` in {} is not a commit", self.root().display()))?;
-        let branch = reference.and_then(|reference| branch_name(&git, &reference));
-        Ok(Snapshot::new(self.handle.clone(), &commit, commit.tree_id(), branch))
+        Ok(Snapshot::new(self.handle.clone(), &commit, commit.tree_id()))
     }
 
     fn current(&self) -> Result<Snapshot> {
@@ -81,7 +79,7 @@ impl Repository {
             _ => anyhow!(error).context(format!("reading HEAD of {}", self.root().display())),
         })?;
         let commit = head.peel_to_commit()?;
-        Ok(Snapshot::new(self.handle.clone(), &commit, work_tree::look(&git)?.tree, branch_name(&git, &head)))
+        Ok(Snapshot::new(self.handle.clone(), &commit, work_tree::look(&git)?.tree))
     }
 
     fn unknown(&self, git: &git2::Repository, revision: &str, error: &git2::Error) -> anyhow::Error {
@@ -92,16 +90,6 @@ impl Repository {
         };
         anyhow!("there is no revision `{revision}` in {}: {}; {next}", self.root().display(), error.message())
     }
-}
-
-/// The branch that a reference stands for; of a remote's branch the name that it has there.
-fn branch_name(git: &git2::Repository, reference: &git2::Reference<'_>) -> Option<String> {
-    let (name, short) = (reference.name().ok()?, reference.shorthand().ok()?);
-    if reference.is_branch() {
-        return Some(short.to_owned());
-    }
-    let remote = git.branch_remote_name(name).ok()?;
-    Some(short.strip_prefix(remote.as_str().ok()?)?.strip_prefix('/')?.to_owned())
 }
 
 /// An open repository that threads share.

@@ -22,21 +22,18 @@ pub struct Snapshot {
     pub tree: String,
     /// Whether the tree holds changes that are in no commit.
     pub dirty: bool,
-    /// The branch that was asked for, or that is checked out.
-    pub branch: Option<String>,
     handle: Handle,
     id: Oid,
 }
 
 impl Snapshot {
-    pub(super) fn new(handle: Handle, commit: &Commit<'_>, tree: Oid, branch: Option<String>) -> Self {
+    pub(super) fn new(handle: Handle, commit: &Commit<'_>, tree: Oid) -> Self {
         let subject = commit.summary_bytes().map(String::from_utf8_lossy).unwrap_or_default();
         Self {
             commit: commit.id().to_string(),
             subject: subject.into_owned(),
             tree: tree.to_string(),
             dirty: commit.tree_id() != tree,
-            branch,
             handle,
             id: tree,
         }

@@ -7,7 +7,8 @@ use super::follow::Operation;
 use super::live::{self, Live};
 use super::{AllowReplace, Difference, Spec, Verdict, Violation, decide, guard, values};
 use crate::aws::{Pace, failure};
-use crate::event::{Failure, StepEvents};
+use crate::event::StepEvents;
+use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, Decision, Replacement};
 
 /// What a stack step works with.

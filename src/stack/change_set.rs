@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{ParameterValue, Spec};
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, PropertyChange, Replacement};
 
 /// A change set that is ready: CloudFormation's own word on what would happen.

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{Live, ParameterValue, Spec};
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::plan::{Action, Decision};
 
 /// What is to be done with a stack.

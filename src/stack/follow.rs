@@ -5,7 +5,8 @@ use aws_sdk_cloudformation::Client;
 use super::live::{self, Live};
 use super::{ResourceEvent, root_cause};
 use crate::aws::{Pace, failure};
-use crate::event::{Event, Failure, StepEvents, Unit};
+use crate::event::{Event, StepEvents, Unit};
+use crate::failure::Failure;
 
 /// An operation under way on a stack.
 #[derive(Debug)]

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, Replacement};
 
 /// Types whose resources hold what can't be made again from the template.

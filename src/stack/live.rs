@@ -5,7 +5,7 @@ use aws_sdk_cloudformation::types::{Stack, TemplateStage};
 use futures::future::try_join_all;
 
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::template::{Template, Value};
 
 /// A stack as it is.

@@ -1,6 +1,8 @@
 //! Plans and runs as the executor tells of them.
 
-use pipeline::event::{Command, Event, Failure, Outcome, Revision, RunResult, Step, Unit};
+use pipeline::event::{Command, Event, Outcome, Revision, RunResult, Unit};
+use pipeline::failure::Failure;
+use pipeline::plan::Step;
 use pipeline::plan::{Action, Change, ChangeKind, Decision, PropertyChange, Replacement, StepId};
 
 /// An event and when it comes, in milliseconds since the start.
@@ -67,7 +69,7 @@ fn done(summary: &str) -> Outcome {
 }
 
 fn finish(at: i64, result: RunResult) -> Timed {
-    (at, Event::Finished { result, millis: at.unsigned_abs() })
+    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None })
 }
 
 fn add(name: &str) -> Change {
@@ -164,7 +166,14 @@ pub fn first_deployment() -> Vec<Timed> {
         begin(170_010, "rollout/api"),
         decide(170_300, "rollout/api", Decision::new(Action::Nothing, "the service runs events-prod-api:1")),
         end(170_310, "rollout/api", Outcome::Unchanged, 300),
-        finish(170_400, RunResult::Changed),
+        (
+            170_400,
+            Event::Finished {
+                result: RunResult::Changed,
+                millis: 170_400,
+                url: Some("https://events.example.com".into()),
+            },
+        ),
     ]
 }
 

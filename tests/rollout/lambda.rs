@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{FunctionCode, PackageType};
 use futures::FutureExt as _;
-use pipeline::event::Failure;
+use pipeline::failure::Failure;
 use pipeline::rollout::lambda::{Readiness, Release, Target, decide, live, observe, roll};
 use pipeline::rollout::{Proof, Running};
 

@@ -24,19 +24,6 @@ fn every_way_to_write_one_is_understood() {
 }
 
 #[test]
-fn the_branch_is_known_where_one_was_meant() {
-    let work = Work::with(&[("file", "1")]);
-    let (_remote, _) = work.with_remote();
-    let branch = |revision: Option<&str>| work.open().snapshot(revision).unwrap().branch;
-    assert_eq!(branch(None).as_deref(), Some("main"));
-    assert_eq!(branch(Some("HEAD")).as_deref(), Some("main"));
-    assert_eq!(branch(Some("origin/main")).as_deref(), Some("main"));
-    assert_eq!(branch(Some(&work.head().commit)), None);
-    work.git.set_head_detached(work.git.head().unwrap().target().unwrap()).unwrap();
-    assert_eq!(branch(None), None);
-}
-
-#[test]
 fn unknown_ones_are_named() {
     let work = Work::with(&[("file", "1")]);
     for revision in ["mian", "", "0000000", "HEAD~1", "--all"] {

@@ -1,6 +1,7 @@
 //! What fails says why, stops what depends on it and nothing else, and is mended by the next run.
 
-use pipeline::event::{Failure, Outcome, RunResult};
+use pipeline::event::{Outcome, RunResult};
+use pipeline::failure::Failure;
 use pipeline::plan::{Action, StepId};
 
 use super::{REFUSED, TEMPLATE, failure, three_stacks, with_template_of_a};

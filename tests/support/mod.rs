@@ -10,7 +10,7 @@ mod running;
 
 pub(crate) use cloud::Cloud;
 pub(crate) use output::Output;
-pub(crate) use proxy::{Proxy, reads};
+pub(crate) use proxy::Proxy;
 pub(crate) use repository::Repository;
 pub(crate) use running::Running;
 

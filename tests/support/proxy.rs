@@ -2,6 +2,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+/// What the names of operations begin with that change nothing.
+const READS: [&str; 5] = ["Describe", "Get", "List", "BatchGet", "GET "];
+
 /// Stands between the pipeline and the AWS API, and takes down every call.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
@@ -32,6 +35,12 @@ impl Proxy {
     /// The calls since the last time they were taken, by the names of their operations.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.calls.lock().expect("no panic"))
+    }
+
+    /// The calls among these that change something.
+    pub(crate) fn writes(calls: &[String]) -> Vec<&String> {
+        let reads = |call: &&String| READS.iter().any(|prefix| call.starts_with(prefix));
+        calls.iter().filter(|call| !reads(call)).collect()
     }
 }
 
@@ -78,9 +87,4 @@ fn operation(head: &str, body: &str) -> String {
     }
     let mut words = head.split_whitespace();
     format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default())
-}
-
-/// Whether a call changes nothing.
-pub(crate) fn reads(call: &str) -> bool {
-    ["Describe", "Get", "List", "BatchGet", "GET "].iter().any(|prefix| call.starts_with(prefix))
 }

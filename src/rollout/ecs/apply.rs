@@ -10,7 +10,8 @@ use super::retreat::retreat;
 use super::watch::Watch;
 use super::{Deployment, RolloutState, Service, Target, TaskDefinition, observe, tasks};
 use crate::aws::failure;
-use crate::event::{Failure, StepEvents};
+use crate::event::StepEvents;
+use crate::failure::Failure;
 use crate::rollout::patience::{Overdue, Patience, Timing};
 use crate::rollout::{Proof, Running};
 

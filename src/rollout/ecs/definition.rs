@@ -5,7 +5,7 @@ use aws_sdk_ecs::types::{ContainerDefinition, TaskDefinitionStatus};
 
 use super::TaskDefinition;
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::rollout::live::pinned_digest;
 
 /// What a rollout has to know of the revision it rolls to.

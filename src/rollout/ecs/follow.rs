@@ -7,7 +7,8 @@ use aws_sdk_ecs::types::DesiredStatus;
 use super::tasks::Task;
 use super::watch::{Verdict, Watch};
 use super::{Service, Target, observe, stopped, tasks};
-use crate::event::{Failure, StepEvents, Unit};
+use crate::event::{StepEvents, Unit};
+use crate::failure::Failure;
 use crate::rollout::Tasks;
 use crate::rollout::patience::{Overdue, Patience, Timing};
 

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::target::last_segment;
 use super::{Service, Target, tasks};
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::rollout::Live;
 
 /// `DescribeServices` takes no more at once.

@@ -1,7 +1,7 @@
 use super::follow::Rollout;
 use super::{RolloutState, Service, TaskDefinition, observe};
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::rollout::patience::{Overdue, Patience};
 
 /// How the service comes back after a failed deployment.

@@ -1,7 +1,7 @@
 use aws_sdk_ecs::types as sdk;
 
 use super::TaskDefinition;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::rollout::Tasks;
 
 /// What a service runs and what it is being moved to.

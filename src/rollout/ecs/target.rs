@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// A service, and the revision that its stack defines.
 #[derive(Debug, Clone, PartialEq, Eq)]

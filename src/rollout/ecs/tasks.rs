@@ -6,7 +6,7 @@ use aws_sdk_ecs::types as sdk;
 use super::target::last_segment;
 use super::{Target, TaskDefinition};
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 
 /// `DescribeTasks` takes no more at once.
 const TASKS_PER_CALL: usize = 100;

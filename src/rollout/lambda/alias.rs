@@ -8,7 +8,7 @@ use super::apply::Rollout;
 use super::observe::{parse_weights, read_alias, snapshot};
 use super::{Alias, Function, Snapshot};
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::rollout::patience::{Overdue, Patience, Timing};
 
 /// An alias that was moved shows it by then.

@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::AliasRoutingConfiguration;
 
 use super::{Snapshot, Target};
 use crate::aws::failure;
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::rollout::Live;
 
 /// A function as its stack left it, and what its callers get.

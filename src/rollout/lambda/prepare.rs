@@ -3,7 +3,7 @@ use super::apply::{Release, Rollout};
 use super::decide::same;
 use super::observe::{observe, snapshot};
 use super::{Function, Readiness, Snapshot, Target};
-use crate::event::Failure;
+use crate::failure::Failure;
 use crate::rollout::patience::{Overdue, Patience};
 
 /// Lambda takes no longer description.

@@ -1,0 +1,95 @@
+//! What the documentation says about configuration and output is what the program does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use pipeline::event::Event;
+use serde_json::Value;
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a page")
+}
+
+/// The name of an event's kind. A new kind does not compile before it is here.
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Started { .. } => "started",
+        Event::StepStarted { .. } => "step_started",
+        Event::StepDecided { .. } => "step_decided",
+        Event::Activity { .. } => "activity",
+        Event::Progress { .. } => "progress",
+        Event::Log { .. } => "log",
+        Event::Resource { .. } => "resource",
+        Event::StepFinished { .. } => "step_finished",
+        Event::Warning { .. } => "warning",
+        Event::Finished { .. } => "finished",
+    }
+}
+
+#[test]
+fn every_event_is_documented_with_all_its_fields() {
+    let page = read("docs/output.md");
+    let mut kinds = BTreeSet::new();
+    for line in page.lines().filter(|line| line.starts_with('{')) {
+        let event: Event = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let written: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(serde_json::to_value(&event).expect("JSON"), written, "a field that does not exist");
+        kinds.insert(kind(&event));
+    }
+    assert_eq!(kinds.len(), 10, "{kinds:?}");
+}
+
+/// The schema's keys as the page writes them: `workloads.NAME.build.args`.
+fn keys(schema: &Value, node: &Value, path: &str, found: &mut BTreeSet<String>) {
+    let node = match node.get("$ref").and_then(Value::as_str) {
+        Some(reference) => schema.pointer(reference.trim_start_matches('#')).expect("a definition"),
+        None => node,
+    };
+    for variant in ["anyOf", "oneOf"].iter().filter_map(|key| node.get(key)?.as_array()).flatten() {
+        keys(schema, variant, path, found);
+    }
+    for (name, property) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let before = found.len();
+        keys(schema, property, &path, found);
+        if found.len() == before {
+            found.insert(path);
+        }
+    }
+    // Values by a name that the user chooses; those of parameters, tags and arguments have no keys of their own.
+    if let Some(values) = node.get("additionalProperties").filter(|values| values.is_object()) {
+        keys(schema, values, &format!("{path}.NAME"), found);
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let schema = pipeline::config::schema();
+    let mut known = BTreeSet::new();
+    keys(&schema, &schema, "", &mut known);
+    let page = read("docs/configuration.md");
+    let section = page.split("## Keys").nth(1).and_then(|rest| rest.split("\n\n").nth(1)).expect("a table");
+    let documented: BTreeSet<String> =
+        section.lines().skip(2).filter_map(|row| Some(row.split('`').nth(1)?.to_owned())).collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).expect("a directory");
+    let docs = docs.map(|entry| format!("docs/{}", entry.expect("an entry").file_name().to_string_lossy()));
+    for page in docs.chain(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned)) {
+        if !page.ends_with(".md") {
+            continue;
+        }
+        let directory = root.join(&page).parent().expect("a directory").to_owned();
+        for link in
+            read(&page).split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
+        {
+            let exists = link.starts_with("https://") || directory.join(&link).exists();
+            assert!(exists, "{page} links to {link}");
+        }
+    }
+}
