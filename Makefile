@@ -26,6 +26,7 @@ build: setup ## Builds the pipeline
 	cargo build --locked
 
 demo: setup up build ## Deploys this repository's own system to the local cloud
+	$(pipeline) bootstrap --env local
 	$(pipeline) run --env local
 	$(pipeline) status --env local
 	@local/try

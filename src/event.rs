@@ -25,6 +25,11 @@ pub enum Event {
         /// Every selected step, in an order in which they could run one after the other.
         steps: Vec<Step>,
     },
+    /// The run can't begin to act before another one has ended.
+    Waiting {
+        /// Who deploys to the environment, and since when.
+        reason: String,
+    },
     /// A step has what it needs and begins to look at what is live.
     StepStarted {
         /// The step.
@@ -102,6 +107,9 @@ pub enum Event {
         /// Where people find what is deployed, if the environment says so and a run knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         url: Option<String>,
+        /// The newer commit that the run gave way to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        newer: Option<String>,
     },
 }
 
@@ -188,6 +196,8 @@ pub enum RunResult {
     Failed,
     /// Ctrl-C or SIGTERM.
     Interrupted,
+    /// It gave way to a newer commit.
+    Superseded,
 }
 
 /// Where events go: cheap to clone, never blocks the sender, loses nothing.

@@ -11,6 +11,7 @@ pub mod event;
 pub mod failure;
 pub mod image;
 pub mod init;
+pub mod lease;
 pub mod plan;
 pub mod project;
 pub mod report;

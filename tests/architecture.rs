@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules; each uses only those to the right of it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "cli",
     "report",
     "status",
     "init",
     "run",
+    "lease",
     "rollout",
     "stack",
     "image",

@@ -54,6 +54,7 @@ fn applied(spec: &Spec, status: &str) -> Live {
     Live {
         id: "arn:aws:cloudformation:eu-west-1:1:stack/shop-prod-queue/1".to_owned(),
         status: Status(status.to_owned()),
+        change_set: None,
         parameters: spec.template.parameters.keys().map(|name| (name.clone(), value(name))).collect(),
         tags: spec.tags.clone(),
         outputs: BTreeMap::new(),

@@ -15,6 +15,7 @@ fn read(path: &str) -> String {
 fn kind(event: &Event) -> &'static str {
     match event {
         Event::Started { .. } => "started",
+        Event::Waiting { .. } => "waiting",
         Event::StepStarted { .. } => "step_started",
         Event::StepDecided { .. } => "step_decided",
         Event::Activity { .. } => "activity",
@@ -37,7 +38,7 @@ fn every_event_is_documented_with_all_its_fields() {
         assert_eq!(serde_json::to_value(&event).expect("JSON"), written, "a field that does not exist");
         kinds.insert(kind(&event));
     }
-    assert_eq!(kinds.len(), 10, "{kinds:?}");
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
 }
 
 /// The schema's keys as the page writes them: `workloads.NAME.build.args`.

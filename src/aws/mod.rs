@@ -1,9 +1,11 @@
-//! The way to AWS: credentials, endpoint, the account guard, pacing, and errors that say what to do.
+//! The way to AWS: credentials, endpoint, the account guard, pacing, the fence, and errors that say what to do.
 
 mod error;
+mod fence;
 mod pace;
 mod session;
 
 pub use error::failure;
+pub use fence::Fence;
 pub use pace::Pace;
 pub use session::Session;

@@ -5,7 +5,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudformation::config::Credentials;
 
-use super::{Pace, failure};
+use super::{Fence, Pace, failure};
 use crate::config::Environment;
 use crate::failure::Failure;
 
@@ -20,6 +20,12 @@ pub struct Session {
     pub ecs: aws_sdk_ecs::Client,
     /// Functions.
     pub lambda: aws_sdk_lambda::Client,
+    /// Where leases are kept. Not behind the fence: what it lets through depends on them.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Stands before every call of the other clients that changes something.
+    pub fence: Fence,
+    /// Whether it is AWS itself, or an endpoint of the user's own: an emulator.
+    pub emulated: bool,
     /// Turns for looking at stacks in flight.
     pub stacks_pace: Pace,
     /// Time between two looks at a rollout.
@@ -38,11 +44,22 @@ impl Session {
         }
         let emulated = environment.endpoint.is_some();
         let poll = |local, aws| Duration::from_millis(if emulated { local } else { aws });
+        let fence = Fence::default();
+        macro_rules! client {
+            ($service:ident) => {
+                $service::Client::from_conf(
+                    $service::config::Builder::from(&config).interceptor(fence.clone()).build(),
+                )
+            };
+        }
         Ok(Self {
-            cloudformation: aws_sdk_cloudformation::Client::new(&config),
-            ecr: aws_sdk_ecr::Client::new(&config),
-            ecs: aws_sdk_ecs::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::new(&config),
+            cloudformation: client!(aws_sdk_cloudformation),
+            ecr: client!(aws_sdk_ecr),
+            ecs: client!(aws_sdk_ecs),
+            lambda: client!(aws_sdk_lambda),
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            fence,
+            emulated,
             stacks_pace: Pace::new(poll(150, 1_000)),
             rollout_poll: poll(300, 3_000),
         })

@@ -7,6 +7,7 @@ use super::options::{EnvironmentChoice, Exit, Place, warn};
 use crate::aws::Session;
 use crate::config::Config;
 use crate::event::{Command, Events, Revision, RunResult};
+use crate::lease;
 use crate::report::{self, Output, github};
 use crate::run::{self, Deployment, Interrupt, Tree};
 use crate::source::{Repository, Snapshot, github_repository};
@@ -39,6 +40,7 @@ impl Deploy {
         repository: &Arc<Repository>,
         snapshot: Snapshot,
         command: Command,
+        wait: bool,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
         let project = place.project(&snapshot)?;
@@ -51,13 +53,13 @@ impl Deploy {
         let deployment = Deployment {
             tree: Tree::of(repository, &snapshot).map_err(Exit::failed)?,
             revision: Revision::from(snapshot.as_ref()),
-            source: repository.remote_url(),
+            repository: Arc::clone(repository),
             inputs,
             selected,
             environment,
             project,
         };
-        self.report(deployment, session, command, interrupt).await
+        self.report(deployment, session, command, wait, interrupt).await
     }
 
     async fn report(
@@ -65,12 +67,14 @@ impl Deploy {
         deployment: Deployment,
         session: Session,
         command: Command,
+        wait: bool,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
         let options = run::Options {
             command,
             concurrency: usize::from(self.concurrency),
             allow_replace: self.allow_replace.clone(),
+            wait,
         };
         let (events, receiver) = Events::channel();
         let status = (command == Command::Run).then(|| commit_status(&deployment)).flatten().map(|status| {
@@ -112,7 +116,7 @@ fn commit_status(deployment: &Deployment) -> Option<github::Status> {
         Some(configured) => {
             configured.split_once('/').map(|(owner, name)| (owner.to_owned(), name.to_owned()))?
         }
-        None => github_repository(deployment.source.as_deref()?)?,
+        None => github_repository(&deployment.repository.remote_url()?)?,
     };
     Some(github::Status {
         api_url: std::env::var("GITHUB_API_URL").ok().or(github.api_url),
@@ -121,20 +125,9 @@ fn commit_status(deployment: &Deployment) -> Option<github::Status> {
         repository,
         sha: deployment.revision.commit.clone(),
         environment: deployment.environment.clone(),
-        target_url: actions_run_url(),
+        target_url: lease::actions_run_url(),
         timeout: github::TIMEOUT,
     })
-}
-
-/// The page of the GitHub Actions run that this is part of.
-fn actions_run_url() -> Option<String> {
-    let variable = |name| std::env::var(name).ok();
-    Some(format!(
-        "{}/{}/actions/runs/{}",
-        variable("GITHUB_SERVER_URL")?,
-        variable("GITHUB_REPOSITORY")?,
-        variable("GITHUB_RUN_ID")?
-    ))
 }
 
 /// Turns Ctrl-C and SIGTERM into requests to end.

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, each with its options and the few lines that tie the parts together.
 
+mod bootstrap;
 mod completions;
 mod deploy;
 mod graph;
@@ -9,6 +10,7 @@ mod plan;
 mod run;
 mod schema;
 mod status;
+mod unlock;
 mod validate;
 mod watch;
 
@@ -20,7 +22,7 @@ pub use options::{Exit, ExitCode, note};
 /// functions.
 ///
 /// Exit codes: 0 done or nothing to do · 1 a step failed · 2 usage or configuration · 3 `plan --exit-code` found
-/// changes · 130 interrupted.
+/// changes · 4 gave way to a newer commit · 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
@@ -40,6 +42,10 @@ enum Verb {
     Status(status::Status),
     /// Deploy every new head of the environment's branch
     Watch(watch::Watch),
+    /// Make what the pipeline itself needs in an account and region: a table for leases
+    Bootstrap(bootstrap::Bootstrap),
+    /// Show which run holds an environment's lease, and end it after asking
+    Unlock(unlock::Unlock),
     /// Check pipeline.yaml, templates, values and Dockerfiles, without AWS
     Validate(validate::Validate),
     /// Print the steps and what they wait for
@@ -63,6 +69,8 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Plan(plan) => plan.main(&place).await,
         Verb::Status(status) => status.main(&place).await,
         Verb::Watch(watch) => watch.main(&place).await,
+        Verb::Bootstrap(bootstrap) => bootstrap.main(&place).await,
+        Verb::Unlock(unlock) => unlock.main(&place).await,
         Verb::Validate(validate) => validate.main(&place),
         Verb::Graph(graph) => graph.main(&place),
         Verb::Init(init) => init.main(&place),

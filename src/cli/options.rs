@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 
+use crate::aws::Session;
 use crate::diagnostic::Mistakes;
 use crate::event::RunResult;
 use crate::failure::Failure;
@@ -52,7 +53,26 @@ pub struct EnvironmentChoice {
     env: Option<String>,
 }
 
+/// An environment as the working tree has it, and a way to its account.
+pub struct Opened {
+    /// The project.
+    pub project: Project,
+    /// The environment's name.
+    pub environment: String,
+    /// The way to its account.
+    pub session: Session,
+}
+
 impl EnvironmentChoice {
+    /// Reads the project in the working tree and connects to the environment's account.
+    pub async fn open(&self, place: &Place) -> Result<Opened, Exit> {
+        let repository = place.repository()?;
+        let project = place.project(&snapshot(&repository, None)?)?;
+        let environment = self.choose(&project)?;
+        let session = Session::open(&project.config.environments[&environment]).await?;
+        Ok(Opened { project, environment, session })
+    }
+
     /// The environment's name, which the project knows.
     pub fn choose(&self, project: &Project) -> Result<String, Exit> {
         let names: Vec<&str> = project.config.environments.keys().map(String::as_str).collect();
@@ -81,6 +101,8 @@ pub enum ExitCode {
     Usage = 2,
     /// `plan --exit-code` found changes.
     Changes = 3,
+    /// The run gave way to a newer commit.
+    Superseded = 4,
     /// Interrupted.
     Interrupted = 130,
 }
@@ -91,6 +113,7 @@ impl From<RunResult> for ExitCode {
             RunResult::Unchanged | RunResult::Changed => Self::Done,
             RunResult::Failed => Self::Failed,
             RunResult::Interrupted => Self::Interrupted,
+            RunResult::Superseded => Self::Superseded,
         }
     }
 }

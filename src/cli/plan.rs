@@ -22,7 +22,8 @@ impl Plan {
         let repository = place.repository()?;
         let snapshot = snapshot(&repository, self.commit.as_deref())?;
         let interrupt = listen_for_interrupts();
-        let result = self.deploy.execute(place, &repository, snapshot, Command::Plan, interrupt).await?;
+        let result =
+            self.deploy.execute(place, &repository, snapshot, Command::Plan, false, interrupt).await?;
         Ok(match result {
             RunResult::Changed if self.exit_code => ExitCode::Changes,
             result => result.into(),

@@ -12,6 +12,9 @@ pub struct Run {
     /// The revision to deploy; without it what is there, with changes that are not committed
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
+    /// Wait while another run deploys to the environment; a run of an older commit is asked to give way
+    #[arg(long)]
+    wait: bool,
 }
 
 impl Run {
@@ -19,6 +22,10 @@ impl Run {
         let repository = place.repository()?;
         let snapshot = snapshot(&repository, self.commit.as_deref())?;
         let interrupt = listen_for_interrupts();
-        Ok(self.deploy.execute(place, &repository, snapshot, Command::Run, interrupt).await?.into())
+        Ok(self
+            .deploy
+            .execute(place, &repository, snapshot, Command::Run, self.wait, interrupt)
+            .await?
+            .into())
     }
 }

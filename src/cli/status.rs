@@ -1,7 +1,6 @@
 use clap::{Args, ValueEnum};
 
-use super::options::{EnvironmentChoice, Exit, ExitCode, Place, print, snapshot};
-use crate::aws::Session;
+use super::options::{EnvironmentChoice, Exit, ExitCode, Opened, Place, print};
 use crate::status;
 
 /// Show what runs in an environment, and from which commit
@@ -24,10 +23,7 @@ enum Format {
 
 impl Status {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
-        let repository = place.repository()?;
-        let project = place.project(&snapshot(&repository, None)?)?;
-        let environment = self.environment.choose(&project)?;
-        let session = Session::open(&project.config.environments[&environment]).await?;
+        let Opened { project, environment, session } = self.environment.open(place).await?;
         let status = status::read(&project, &environment, &session).await?;
         print(&match self.output {
             Format::Text => status.to_string(),

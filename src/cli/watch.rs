@@ -28,23 +28,52 @@ impl Watch {
         let repository = place.repository()?;
         let branch = self.branch(place, &repository)?;
         let interrupt = listen_for_interrupts();
-        let mut deployed = None;
         note(&format!("watching branch {branch}, every {:?}", self.interval));
-        while !interrupt.requested() {
-            if let Some(head) = look(&repository, &branch, deployed.clone()).await
-                && deployed.as_ref() != Some(&head)
-            {
-                if self.deploy(place, &repository, &head, &interrupt).await? == RunResult::Interrupted {
-                    break;
+        let mut deployed = None;
+        while let Some(head) = self.next_head(&repository, &branch, deployed.as_deref(), &interrupt).await {
+            let run = interrupt.child();
+            let newer = async {
+                if let Some(newer) = self.next_head(&repository, &branch, Some(&head), &run).await {
+                    run.give_way(&newer);
                 }
-                deployed = Some(head);
-            }
+                std::future::pending::<()>().await;
+            };
             tokio::select! {
-                () = tokio::time::sleep(self.interval) => {}
-                () = interrupt.wait() => {}
+                result = self.deploy(place, &repository, &head, &run) => {
+                    if result == RunResult::Interrupted {
+                        break;
+                    }
+                }
+                () = newer => {}
             }
+            deployed = Some(head);
         }
         Ok(ExitCode::Interrupted)
+    }
+
+    /// The branch's head as soon as it is another than `known`; `None` if interrupted before.
+    async fn next_head(
+        &self,
+        repository: &Arc<Repository>,
+        branch: &str,
+        known: Option<&str>,
+        interrupt: &Interrupt,
+    ) -> Option<String> {
+        let mut first = known.is_none();
+        while !interrupt.requested() {
+            // What was known a moment ago is not asked for at once again.
+            if !std::mem::take(&mut first) {
+                tokio::select! {
+                    () = tokio::time::sleep(self.interval) => {}
+                    () = interrupt.wait() => return None,
+                }
+            }
+            let head = look(repository, branch, known.map(str::to_owned)).await;
+            if head.as_deref().is_some_and(|head| Some(head) != known) {
+                return head;
+            }
+        }
+        None
     }
 
     /// A head that can't be deployed is said, and the next one awaited: watching goes on.
@@ -54,15 +83,15 @@ impl Watch {
         repository: &Arc<Repository>,
         head: &str,
         interrupt: &Interrupt,
-    ) -> Result<RunResult, Exit> {
+    ) -> RunResult {
         let deploying = async {
             let snapshot = snapshot(repository, Some(head))?;
-            self.deploy.execute(place, repository, snapshot, Command::Run, interrupt.clone()).await
+            self.deploy.execute(place, repository, snapshot, Command::Run, true, interrupt.clone()).await
         };
-        Ok(deploying.await.unwrap_or_else(|exit| {
+        deploying.await.unwrap_or_else(|exit| {
             warn(&format!("{head} was not deployed\n{}", exit.message));
             RunResult::Failed
-        }))
+        })
     }
 
     fn branch(&self, place: &Place, repository: &Repository) -> Result<String, Exit> {

@@ -39,6 +39,8 @@ pub struct Board {
     pub warnings: Vec<String>,
     /// Where people find what is deployed, once a run has ended.
     pub url: Option<String>,
+    /// The newer commit that the run gave way to.
+    pub newer: Option<String>,
 }
 
 /// One step as far as the events tell.
@@ -141,8 +143,10 @@ impl Board {
                 self.warnings.extend(Some(warning).filter(|_| news));
                 news
             }
-            Event::Finished { url, .. } => {
+            Event::Waiting { .. } => true,
+            Event::Finished { url, newer, .. } => {
                 self.url.clone_from(url);
+                self.newer.clone_from(newer);
                 true
             }
             Event::StepStarted { step }
@@ -257,7 +261,10 @@ impl StepState {
             Event::StepFinished { outcome, millis, .. } => {
                 self.phase = Phase::Ended { outcome: outcome.clone(), millis: *millis };
             }
-            Event::Started { .. } | Event::Warning { .. } | Event::Finished { .. } => {}
+            Event::Started { .. }
+            | Event::Waiting { .. }
+            | Event::Warning { .. }
+            | Event::Finished { .. } => {}
         }
         true
     }

@@ -110,7 +110,7 @@ async fn follow(
             Event::Started { .. } => {
                 want((StatusState::Pending, format!("deploying to {environment}")), None);
             }
-            Event::Finished { result, millis, url } => return want(verdict(&board, result, millis), url),
+            Event::Finished { result, millis, url, .. } => return want(verdict(&board, result, millis), url),
             _ => {}
         }
     }
@@ -126,6 +126,9 @@ fn verdict(board: &Board, result: RunResult, millis: u64) -> (StatusState, Strin
         RunResult::Changed => (StatusState::Success, format!("{steps} in {time}")),
         RunResult::Failed => (StatusState::Failure, failure(board).unwrap_or(steps)),
         RunResult::Interrupted => (StatusState::Error, format!("interrupted after {time}: {steps}")),
+        RunResult::Superseded => {
+            (StatusState::Error, format!("gave way to a newer commit after {time}: {steps}"))
+        }
     }
 }
 

@@ -67,6 +67,7 @@ impl Live {
             }
             _ if !news || self.board.is_plan() => {}
             Event::Warning { .. } => self.print(&self.warning()),
+            Event::Waiting { reason } => self.print(&[words::waiting(reason)]),
             Event::StepDecided { step, decision } if decision.action == Action::Update => {
                 let lines = changes::grave_lines(&decision.changes, self.paint, self.columns());
                 self.print_of(step, &lines);

@@ -52,6 +52,7 @@ impl<W: Write> Plain<W> {
                 self.held.extend(lines);
             }
             Event::Warning { .. } => self.write(at, &self.warning()),
+            Event::Waiting { reason } => self.write(at, &[words::waiting(reason)]),
             _ => {
                 let lines = self.told(event);
                 if !lines.is_empty() {

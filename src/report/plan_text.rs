@@ -119,7 +119,9 @@ fn summary(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Strin
         }
         RunResult::Changed => (Tone::Strong, format!("plan: {} ({time})", to_do(board))),
         RunResult::Failed => (Tone::Bad, format!("plan FAILED after {time}: {}", to_do(board))),
-        RunResult::Interrupted => (Tone::Bad, format!("plan INTERRUPTED after {time}: {}", to_do(board))),
+        RunResult::Interrupted | RunResult::Superseded => {
+            (Tone::Bad, format!("plan INTERRUPTED after {time}: {}", to_do(board)))
+        }
     };
     paint.show(tone, text)
 }

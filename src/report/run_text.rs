@@ -33,7 +33,7 @@ pub fn outcome(outcome: &Outcome, millis: u64, paint: Paint) -> Vec<String> {
 pub fn end(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Vec<String> {
     let tone = match result {
         RunResult::Unchanged | RunResult::Changed => Tone::Good,
-        RunResult::Failed | RunResult::Interrupted => Tone::Bad,
+        RunResult::Failed | RunResult::Interrupted | RunResult::Superseded => Tone::Bad,
     };
     let warnings = match board.warnings.len() {
         0 => String::new(),
@@ -43,6 +43,7 @@ pub fn end(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Vec<S
     let verdict = words::verdict(result, millis, &board.tally());
     let mut lines = vec![format!("{}{}", paint.show(tone, verdict), paint.show(Tone::Caution, warnings))];
     lines.extend(board.url.iter().map(|url| format!("  {url}")));
+    lines.extend(board.newer.iter().map(|newer| format!("  {newer} is deployed instead")));
     for (step, failure) in board.failures() {
         let first = failure.message.lines().next().unwrap_or_default();
         lines.push(format!("  {}: {first}", paint.show(Tone::Bad, &step.id)));

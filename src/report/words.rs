@@ -120,7 +120,13 @@ pub fn verdict(result: RunResult, millis: u64, counts: &Tally) -> String {
         RunResult::Changed => format!("done in {time}: {steps}"),
         RunResult::Failed => format!("FAILED after {time}: {steps}"),
         RunResult::Interrupted => format!("INTERRUPTED after {time}: {steps}"),
+        RunResult::Superseded => format!("GAVE WAY to a newer commit after {time}: {steps}"),
     }
+}
+
+/// What a run says that waits for another.
+pub fn waiting(reason: &str) -> String {
+    format!("waiting for another run to end: {}", clean(reason))
 }
 
 /// A line that something else wrote, safe to show: no escape sequences, no control characters, and of what a

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_util::sync::CancellationToken;
 
+use super::leave::Leave;
 use super::{Board, Deployment, Options, Stop};
 use crate::aws::Session;
 use crate::config::{Environment, Workload};
@@ -16,7 +17,7 @@ use crate::stack::{self, Live};
 /// What every step of one walk works with.
 #[derive(Debug)]
 pub struct Context {
-    pub deployment: Deployment,
+    pub deployment: Arc<Deployment>,
     pub options: Options,
     pub session: Session,
     pub events: Events,
@@ -25,18 +26,18 @@ pub struct Context {
     pub registry: Registry,
     /// The stacks as they were when the walk began, by their names in `pipeline.yaml`.
     pub live: BTreeMap<String, Live>,
+    pub leave: Leave,
     permits: Semaphore,
-    interrupted: CancellationToken,
 }
 
 impl Context {
     /// Reads what is live, all at once.
     pub async fn observe(
-        deployment: Deployment,
+        deployment: Arc<Deployment>,
         options: Options,
         session: Session,
         events: Events,
-        interrupted: CancellationToken,
+        leave: Leave,
     ) -> Result<Self, Failure> {
         let live = live_stacks(&deployment, &session).await?;
         let steps = deployment.selected.steps().into_iter().map(|step| step.id);
@@ -50,7 +51,7 @@ impl Context {
             session,
             events,
             live,
-            interrupted,
+            leave,
         })
     }
 
@@ -71,16 +72,22 @@ impl Context {
         self.events.step(step.clone())
     }
 
-    /// Waits for one of the places in which steps may act.
+    /// Waits for one of the places in which steps may act, and in a run for leave to act at all.
     pub async fn permit(&self) -> Result<SemaphorePermit<'_>, Stop> {
-        self.unless_interrupted(self.permits.acquire()).await?.map_err(|_| Stop::Interrupted)
+        let permit = self.unless_interrupted(self.permits.acquire()).await?.map_err(|_| Stop::Interrupted)?;
+        self.leave().await.map(|()| permit)
+    }
+
+    /// In a run: waits for leave to act.
+    pub async fn leave(&self) -> Result<(), Stop> {
+        if self.planning() || self.leave.granted().await { Ok(()) } else { Err(Stop::Interrupted) }
     }
 
     /// What is begun by this may be dropped at any time without harm.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
         tokio::select! {
             biased;
-            () = self.interrupted.cancelled() => Err(Stop::Interrupted),
+            () = self.leave.stop().cancelled() => Err(Stop::Interrupted),
             done = work => Ok(done),
         }
     }

@@ -100,8 +100,8 @@ fn labels(context: &Context) -> BTreeMap<String, String> {
     let commit =
         if revision.dirty { format!("{}+changes", revision.commit) } else { revision.commit.clone() };
     let mut labels = BTreeMap::from([("org.opencontainers.image.revision".to_owned(), commit)]);
-    if let Some(source) = &context.deployment.source {
-        labels.insert("org.opencontainers.image.source".to_owned(), source.clone());
+    if let Some(source) = context.deployment.repository.remote_url() {
+        labels.insert("org.opencontainers.image.source".to_owned(), source);
     }
     labels
 }

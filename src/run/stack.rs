@@ -5,7 +5,7 @@ use super::board::Ended;
 use super::context::Context;
 use super::{Clock, StepResult, Stop};
 use crate::plan::{Action, StepId};
-use crate::stack::{Live, ParameterValue, Spec, Step, unknown_outputs};
+use crate::stack::{Live, ParameterValue, Spec, Step, Verdict, decide, unknown_outputs};
 
 /// Applies a module's template as soon as its parameters are known.
 pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
@@ -20,6 +20,10 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
         events: &events,
     };
     let live = context.live.get(&id.name).cloned();
+    if live.as_ref().is_some_and(|live| live.status.busy()) {
+        // It is another run's operation, whose turn it is, or a dead one's.
+        context.leave().await?;
+    }
     let live = context.unless_interrupted(step.settle(&spec.stack_name, live)).await??;
     if context.planning() {
         Box::pin(preview(context, &step, &spec, live.as_ref())).await
@@ -29,7 +33,11 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
 }
 
 async fn apply(context: &Context, step: &Step<'_>, spec: &Spec, live: Option<Live>) -> StepResult {
-    let _permit = context.permit().await?;
+    // What is as it should be takes nobody's place.
+    let _permit = match decide(spec, live.as_ref()) {
+        Verdict::Unchanged => None,
+        _ => Some(context.permit().await?),
+    };
     let applied = Box::pin(step.apply(spec, live)).await?;
     let outputs = known(applied.outputs);
     Ok(match applied.changed {

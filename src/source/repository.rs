@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use git2::{ErrorCode, RepositoryOpenFlags};
+use git2::{ErrorCode, Oid, RepositoryOpenFlags};
 
 use super::credentials::Token;
 use super::snapshot::Snapshot;
@@ -59,6 +59,16 @@ impl Repository {
     pub fn working_tree_matches(&self, snapshot: &Snapshot) -> Result<bool> {
         let work_tree = work_tree::look(&self.handle.reopen()?)?;
         Ok(work_tree.complete && work_tree.tree == snapshot.id())
+    }
+
+    /// Whether a commit is among those that lead to another one, which it is not itself. A commit that is not known
+    /// here is not.
+    #[must_use]
+    pub fn is_ancestor(&self, older: &str, newer: &str) -> bool {
+        let commits = Oid::from_str(older).and_then(|older| Ok((older, Oid::from_str(newer)?)));
+        commits
+            .and_then(|(older, newer)| self.handle.lock().graph_descendant_of(newer, older))
+            .unwrap_or(false)
     }
 
     fn committed(&self, revision: &str) -> Result<Snapshot> {

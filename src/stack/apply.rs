@@ -134,8 +134,8 @@ impl Step<'_> {
 
     async fn execute(&self, spec: &Spec, change_set: &ChangeSet) -> Result<Applied, Failure> {
         let changed = change_set.changes.len();
-        let mut operation =
-            Operation::about_to_start(self.client, &change_set.stack_id, changed as u64).await?;
+        let operation = Operation::about_to_start(self.client, &change_set.stack_id, changed as u64).await?;
+        let mut operation = operation.of_change_set(&change_set.id);
         self.events.activity(if change_set.creates { "creating" } else { "updating" });
         change_set::execute(self.client, change_set).await?;
         match operation.follow(self.client, self.pace, self.events).await {

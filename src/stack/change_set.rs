@@ -10,7 +10,7 @@ use aws_sdk_cloudformation::types::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{ParameterValue, Spec};
+use super::{ParameterValue, Spec, live};
 use crate::aws::failure;
 use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, PropertyChange, Replacement};
@@ -52,7 +52,7 @@ pub async fn prepare(
     purpose: Purpose,
 ) -> Result<Option<ChangeSet>, Failure> {
     let name = name(spec, purpose);
-    let described = match create(client, spec, creates, &name).await? {
+    let described = match create(client, spec, creates, &name, &name).await? {
         Some(id) => wait(client, &spec.stack_name, &id).await?,
         None => meet(client, spec, creates, &name).await?,
     };
@@ -100,7 +100,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Gives the new change set's ARN, or `None` if there is one of that name.
-async fn create(client: &Client, spec: &Spec, creates: bool, name: &str) -> Result<Option<String>, Failure> {
+async fn create(
+    client: &Client,
+    spec: &Spec,
+    creates: bool,
+    name: &str,
+    token: &str,
+) -> Result<Option<String>, Failure> {
     let (kind, on_failure) = if creates {
         (ChangeSetType::Create, Some(OnStackFailure::Delete))
     } else {
@@ -110,7 +116,7 @@ async fn create(client: &Client, spec: &Spec, creates: bool, name: &str) -> Resu
         .create_change_set()
         .stack_name(&spec.stack_name)
         .change_set_name(name)
-        .client_token(name)
+        .client_token(token)
         .change_set_type(kind)
         .set_on_stack_failure(on_failure)
         .template_body(&spec.template.text)
@@ -157,7 +163,9 @@ async fn meet(
         .send()
         .await
         .map_err(|error| failure(tried(), error))?;
-    let id = create(client, spec, creates, name).await?;
+    // The token of the one that is gone might be taken for a repetition of the call that made it.
+    let used_up = met.change_set_id().and_then(|id| id.rsplit('/').next()).unwrap_or_default();
+    let id = create(client, spec, creates, name, &format!("{name}-{used_up}")).await?;
     wait(client, &spec.stack_name, id.as_deref().unwrap_or(name)).await
 }
 
@@ -263,13 +271,14 @@ pub async fn discard(client: &Client, change_set: &ChangeSet) -> Result<(), Fail
     Ok(())
 }
 
-/// Starts to carry out a change set.
+/// Starts to carry out a change set, or finds that it is under way: an earlier run may have ended right behind this, or
+/// an answer was lost.
 ///
 /// # Errors
 /// If CloudFormation does not take it.
 pub async fn execute(client: &Client, change_set: &ChangeSet) -> Result<(), Failure> {
     let token = change_set.id.rsplit('/').next().unwrap_or_default();
-    client
+    let sent = client
         .execute_change_set()
         .change_set_name(&change_set.id)
         .stack_name(&change_set.stack_id)
@@ -277,9 +286,24 @@ pub async fn execute(client: &Client, change_set: &ChangeSet) -> Result<(), Fail
         // Not to be given together with the change set's own choice of what a failed creation leaves.
         .set_disable_rollback((!change_set.creates).then_some(false))
         .send()
-        .await
-        .map(drop)
-        .map_err(|error| failure(format!("ExecuteChangeSet {}", change_set.id), error))
+        .await;
+    match sent {
+        Ok(_) => Ok(()),
+        Err(_) if is_executed(client, change_set).await => Ok(()),
+        Err(error) => Err(failure(format!("ExecuteChangeSet {}", change_set.id), error)),
+    }
+}
+
+/// Whether the change set's execution has begun. One that is through may be gone, and is then the stack's last one.
+async fn is_executed(client: &Client, change_set: &ChangeSet) -> bool {
+    let begun = [ExecutionStatus::ExecuteInProgress, ExecutionStatus::ExecuteComplete];
+    match describe(client, &change_set.stack_id, &change_set.id).await {
+        Ok(described) => described.execution_status().is_some_and(|status| begun.contains(status)),
+        Err(_) => match live::observe(client, &change_set.stack_id).await {
+            Ok(Some(live)) => live.change_set.as_ref() == Some(&change_set.id),
+            _ => false,
+        },
+    }
 }
 
 fn change(change: &ResourceChange) -> Change {

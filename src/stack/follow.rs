@@ -8,6 +8,9 @@ use crate::aws::{Pace, failure};
 use crate::event::{Event, StepEvents, Unit};
 use crate::failure::Failure;
 
+/// After so many looks without an event the stack itself is looked at.
+const IDLE: u32 = 5;
+
 /// An operation under way on a stack.
 #[derive(Debug)]
 pub struct Operation {
@@ -16,7 +19,11 @@ pub struct Operation {
     before: Option<String>,
     /// Resources that the operation changes.
     total: u64,
+    /// The change set that is executed, if the operation is an execution.
+    change_set: Option<String>,
     seen: Vec<ResourceEvent>,
+    /// Looks since the last event.
+    idle: u32,
 }
 
 impl Operation {
@@ -30,8 +37,16 @@ impl Operation {
             stack_id: stack_id.to_owned(),
             before: newest.map(|event| event.id),
             total,
+            change_set: None,
             seen: Vec::new(),
+            idle: 0,
         })
+    }
+
+    /// The same operation, as the execution of a change set: one that had begun already, and may even be through.
+    #[must_use]
+    pub fn of_change_set(self, change_set: &str) -> Self {
+        Self { change_set: Some(change_set.to_owned()), ..self }
     }
 
     /// Shows what happens until the operation has ended, and gives the stack as it is then; `None` if it is gone.
@@ -41,7 +56,11 @@ impl Operation {
         loop {
             pace.turn().await;
             match self.look(client, events).await {
-                Ok(false) => {}
+                Ok(false) if self.idle < IDLE => {}
+                Ok(false) => match self.ended_unseen(client).await {
+                    Some(live) => return Some(live),
+                    None => self.idle = 0,
+                },
                 Ok(true) => match live::observe(client, &self.stack_id).await {
                     Ok(Some(live)) if live.status.busy() => {}
                     Ok(live) => return live,
@@ -50,6 +69,13 @@ impl Operation {
                 Err(failure) => events.warning(failure.to_string()),
             }
         }
+    }
+
+    /// The stack, if the change set's execution was through before its events were looked at.
+    async fn ended_unseen(&self, client: &Client) -> Option<Live> {
+        let live = live::observe(client, &self.stack_id).await.ok()??;
+        let over = !live.status.busy() && !live.status.never_created();
+        (over && self.change_set.is_some() && live.change_set == self.change_set).then_some(live)
     }
 
     /// The failure of the operation: what happened in all, and the oldest real cause.
@@ -77,6 +103,7 @@ impl Operation {
         let ended = fresh
             .iter()
             .any(|event| event.about_stack(&self.stack_id) && !event.status.ends_with("_IN_PROGRESS"));
+        self.idle = if fresh.is_empty() { self.idle + 1 } else { 0 };
         self.seen.extend(fresh);
         events.progress(self.done(), Some(self.total), Unit::Resources);
         Ok(ended)

@@ -15,6 +15,8 @@ pub struct Live {
     pub id: String,
     /// What state it is in.
     pub status: Status,
+    /// The ARN of the change set that was executed last.
+    pub change_set: Option<String>,
     /// Every parameter; those marked `NoEcho` show as asterisks.
     pub parameters: BTreeMap<String, String>,
     /// The stack's tags.
@@ -168,6 +170,7 @@ fn live(stack: &Stack, template: Option<Value>) -> Live {
     Live {
         id: stack.stack_id().unwrap_or_default().to_owned(),
         status: Status(stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default()),
+        change_set: stack.change_set_id().map(str::to_owned),
         parameters: parameters.collect(),
         tags: tags.collect(),
         outputs: outputs.collect(),

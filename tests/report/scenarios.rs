@@ -69,7 +69,7 @@ fn done(summary: &str) -> Outcome {
 }
 
 fn finish(at: i64, result: RunResult) -> Timed {
-    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None })
+    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None })
 }
 
 fn add(name: &str) -> Change {
@@ -172,6 +172,7 @@ pub fn first_deployment() -> Vec<Timed> {
                 result: RunResult::Changed,
                 millis: 170_400,
                 url: Some("https://events.example.com".into()),
+                newer: None,
             },
         ),
     ]

@@ -18,10 +18,14 @@ impl Cloud {
     }
 
     pub(crate) fn of(project: &str) -> Self {
+        Self::in_region(project, "us-east-1")
+    }
+
+    pub(crate) fn in_region(project: &str, region: &str) -> Self {
         let credentials = Credentials::new("test", "test", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
+            .region(Region::new(region.to_owned()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(Self::endpoint())
             .build();
@@ -47,6 +51,19 @@ impl Cloud {
         let outputs = answer.stacks().first().expect("a stack").outputs().iter();
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         outputs.map(|output| (text(output.output_key()), text(output.output_value()))).collect()
+    }
+
+    /// The lease of the project's environment, by attribute.
+    pub(crate) fn lease(&self, project: &str) -> BTreeMap<String, String> {
+        let client = aws_sdk_dynamodb::Client::new(&self.config);
+        let key = aws_sdk_dynamodb::types::AttributeValue::S(format!("{project}/local"));
+        let call =
+            client.get_item().table_name("pipeline-leases").key("environment", key).consistent_read(true);
+        let item = self.runtime.block_on(call.send()).expect("a table").item.unwrap_or_default();
+        let text = |value: &aws_sdk_dynamodb::types::AttributeValue| {
+            value.as_s().or(value.as_n()).cloned().unwrap_or_default()
+        };
+        item.iter().map(|(name, value)| (name.clone(), text(value))).collect()
     }
 
     /// How many change sets were ever left at a stack.

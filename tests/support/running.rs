@@ -78,7 +78,11 @@ impl Running {
 
     /// What Ctrl-C sends.
     pub(crate) fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).expect("a process");
+        self.send(Signal::INT);
+    }
+
+    pub(crate) fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a process");
     }
 
     /// Waits for the end, and gives all that was printed.

@@ -1,0 +1,140 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::leave::Leave;
+use super::walk::{Ending, walk};
+use super::{Deployment, Interrupt, Options};
+use crate::aws::Session;
+use crate::event::{Command, Event, Events, RunResult};
+use crate::failure::Failure;
+use crate::lease::{Claim, Lease, Looked, Record, Refused, Seen};
+
+/// A deployment that waits for its turn, as one run at a time may change an environment.
+pub struct Turn {
+    pub deployment: Arc<Deployment>,
+    pub options: Options,
+    pub session: Session,
+    pub events: Events,
+    pub interrupt: Interrupt,
+}
+
+impl Turn {
+    /// Plans or runs. A run whose leave to act is refused has done nothing, and begins anew when it may.
+    pub async fn run(&self) -> Result<Ending, Failure> {
+        if self.options.command == Command::Plan {
+            return Ok(self.walk(None).await?.0);
+        }
+        let lease = self.lease();
+        loop {
+            let seen = match lease.look().await? {
+                Looked::Seen(seen) => Some((lease.clone(), seen)),
+                Looked::Nowhere => None,
+            };
+            let alone = seen.is_none();
+            match self.walk(seen).await? {
+                (ending, None) => return Ok(self.mention_lease(alone, ending)),
+                (_, Some(Refused::Changed)) => {}
+                (_, Some(Refused::Failed(failure))) => return Err(failure),
+                (_, Some(Refused::Held(record))) if self.options.wait => {
+                    if let Some(ending) = self.wait(&lease, record).await? {
+                        return Ok(ending);
+                    }
+                }
+                (_, Some(Refused::Held(record))) => return Err(self.held(&record)),
+            }
+        }
+    }
+
+    fn lease(&self) -> Lease {
+        let Deployment { project, environment, revision, .. } = self.deployment.as_ref();
+        let holder = crate::lease::Holder::here(&revision.commit);
+        Lease::new(&self.session, &project.config.project, environment, holder)
+    }
+
+    async fn walk(&self, to_take: Option<(Lease, Seen)>) -> Result<(Ending, Option<Refused>), Failure> {
+        let leave = Leave::of(to_take, self.interrupt.clone());
+        let (deployment, options, session) =
+            (Arc::clone(&self.deployment), self.options.clone(), self.session.clone());
+        let context = Context::observe(deployment, options, session, self.events.clone(), leave).await?;
+        let context = Arc::new(context);
+        let ending = walk(Arc::clone(&context), &self.interrupt).await;
+        let refused = context.leave.end().await;
+        if context.leave.is_lost() {
+            return Err(self.lost());
+        }
+        Ok((ending?, refused))
+    }
+
+    /// Waits until nobody holds the lease. Of two commits the newer one wins: an older run is asked to give way, and to
+    /// a newer one this run gives way itself.
+    async fn wait(&self, lease: &Lease, mut record: Record) -> Result<Option<Ending>, Failure> {
+        self.events.send(Event::Waiting { reason: record.holder.to_string() });
+        loop {
+            if self.is_newer(&record.holder.commit) {
+                return Ok(Some(Ending::superseded(record.holder.commit)));
+            }
+            if record.wanted_for.is_none() && self.is_older(&record.holder.commit) {
+                // If it was written meanwhile, the next look tells what to do.
+                let _ = lease.ask_for(&record, &self.deployment.revision.commit).await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.pause()) => {}
+                () = self.interrupt.wait() => return Ok(Some(Ending::of(RunResult::Interrupted))),
+            }
+            match lease.look().await? {
+                Looked::Seen(seen) => match seen.claim() {
+                    Claim::Held(held) => record = held.clone(),
+                    Claim::Free => return Ok(None),
+                },
+                Looked::Nowhere => return Ok(None),
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_millis(if self.session.emulated { 300 } else { 3_000 })
+    }
+
+    /// Whether another commit is older than the one that is deployed here.
+    fn is_older(&self, commit: &str) -> bool {
+        let Deployment { repository, revision, .. } = self.deployment.as_ref();
+        !revision.dirty && repository.is_ancestor(commit, &revision.commit)
+    }
+
+    fn is_newer(&self, commit: &str) -> bool {
+        let Deployment { repository, revision, .. } = self.deployment.as_ref();
+        !revision.dirty && repository.is_ancestor(&revision.commit, commit)
+    }
+
+    fn held(&self, record: &Record) -> Failure {
+        let environment = &self.deployment.environment;
+        Failure::new(format!("environment {environment} is being deployed to: {}", record.holder)).hint(
+            format!(
+                "`--wait` waits for its end; if that run is dead, its lease ends by itself within a minute, \
+             or at once by `pipeline unlock --env {environment}`"
+            ),
+        )
+    }
+
+    fn lost(&self) -> Failure {
+        let environment = &self.deployment.environment;
+        Failure::new(format!(
+            "the lease of environment {environment} was lost to another run, or ended by somebody"
+        ))
+        .detail("nothing was changed since; what CloudFormation and the services had begun goes on")
+        .hint("see what runs (`pipeline status`), then run again")
+    }
+
+    /// On AWS it should be known that nothing keeps two runs apart.
+    fn mention_lease(&self, alone: bool, ending: Ending) -> Ending {
+        if alone && !self.session.emulated && ending.result != RunResult::Unchanged {
+            let message = format!(
+                "nothing keeps two runs from deploying to {0} at the same time: `pipeline bootstrap --env {0}` does",
+                self.deployment.environment
+            );
+            self.events.send(Event::Warning { step: None, message });
+        }
+        ending
+    }
+}
