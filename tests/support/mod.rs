@@ -4,9 +4,10 @@
 
 mod cloud;
 mod output;
-mod proxy;
+pub(crate) mod proxy;
 mod repository;
 mod running;
+pub(crate) mod system;
 
 pub(crate) use cloud::Cloud;
 pub(crate) use output::Output;

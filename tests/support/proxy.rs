@@ -1,28 +1,71 @@
+use std::collections::HashMap;
+use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// What the names of operations begin with that change nothing.
 const READS: [&str; 5] = ["Describe", "Get", "List", "BatchGet", "GET "];
 
-/// Stands between the pipeline and the AWS API, and takes down every call.
-#[derive(Debug, Clone)]
+/// What becomes of a call on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is passed on, and so is the answer.
+    Passed,
+    /// It is answered with this status and error code, and not passed on.
+    Refused(u16, &'static str),
+    /// The connection ends before it is passed on.
+    Lost,
+    /// It is carried out, but the connection ends before the answer.
+    Unanswered,
+    /// It is carried out, but the connection ends in the middle of the answer.
+    CutOff,
+    /// The pipeline is killed before it is passed on.
+    KilledBefore,
+    /// It is carried out, and the pipeline killed before the answer.
+    KilledAfter,
+}
+
+impl Fate {
+    fn reaches_aws(self) -> bool {
+        matches!(self, Self::Passed | Self::Unanswered | Self::CutOff | Self::KilledAfter)
+    }
+}
+
+/// Decides on a call by its operation and how many calls of that operation came before.
+type Plan = Box<dyn FnMut(&str, usize) -> Fate + Send>;
+
+/// Stands between the pipeline and the AWS API, takes down every call that gets there, and lets calls go wrong.
+#[derive(Clone)]
 pub(crate) struct Proxy {
     port: u16,
-    calls: Arc<Mutex<Vec<String>>>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    /// What reached the API.
+    calls: Vec<String>,
+    counts: HashMap<String, usize>,
+    plan: Plan,
+    /// The process that a fate may kill.
+    victim: Option<Pid>,
 }
 
 impl Proxy {
-    /// A proxy in front of the local cloud.
+    /// A proxy in front of the local cloud that passes everything.
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let proxy = Self { port, calls: Arc::default() };
-        let calls = Arc::clone(&proxy.calls);
+        let plan: Plan = Box::new(|_, _| Fate::Passed);
+        let shared = Shared { calls: Vec::new(), counts: HashMap::new(), plan, victim: None };
+        let proxy = Self { port, shared: Arc::new(Mutex::new(shared)) };
+        let relaying = proxy.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let calls = Arc::clone(&calls);
-                std::thread::spawn(move || drop(relay(&client, &calls)));
+                let proxy = relaying.clone();
+                std::thread::spawn(move || drop(proxy.relay(&client)));
             }
         });
         proxy
@@ -32,44 +75,111 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The calls since the last time they were taken, by the names of their operations.
+    /// From now on this decides what becomes of calls, which are counted anew.
+    pub(crate) fn plan(&self, plan: impl FnMut(&str, usize) -> Fate + Send + 'static) {
+        self.with(|shared| {
+            shared.plan = Box::new(plan);
+            shared.counts.clear();
+        });
+    }
+
+    /// The process that is killed when the plan says so.
+    pub(crate) fn may_kill(&self, pid: Pid) {
+        self.with(|shared| shared.victim = Some(pid));
+    }
+
+    /// The calls that reached the API since the last time they were taken, by the names of their operations.
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.calls.lock().expect("no panic"))
+        self.with(|shared| std::mem::take(&mut shared.calls))
     }
 
     /// The calls among these that change something.
     pub(crate) fn writes(calls: &[String]) -> Vec<&String> {
-        let reads = |call: &&String| READS.iter().any(|prefix| call.starts_with(prefix));
-        calls.iter().filter(|call| !reads(call)).collect()
+        calls.iter().filter(|call| Self::changes_something(call)).collect()
+    }
+
+    pub(crate) fn changes_something(call: &str) -> bool {
+        !READS.iter().any(|prefix| call.starts_with(prefix))
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Shared) -> T) -> T {
+        change(&mut self.shared.lock().expect("no panic"))
+    }
+
+    fn fate(&self, operation: &str) -> Fate {
+        self.with(|shared| {
+            let before = shared.counts.entry(operation.to_owned()).or_default();
+            let fate = (shared.plan)(operation, *before);
+            *before += 1;
+            if fate.reaches_aws() {
+                shared.calls.push(operation.to_owned());
+            }
+            fate
+        })
+    }
+
+    fn kill(&self) {
+        if let Some(victim) = self.with(|shared| shared.victim.take()) {
+            // A signal takes its time; the call goes on when the process is gone, or was gone already.
+            let _ = kill_process(victim, Signal::KILL);
+        }
+    }
+
+    /// One request and its answer; the connection is closed then, and the client opens another.
+    fn relay(&self, client: &TcpStream) -> std::io::Result<()> {
+        let Some((head, body)) = read(client)? else { return Ok(()) };
+        let fate = self.fate(&operation(&head, &String::from_utf8_lossy(&body)));
+        if fate == Fate::KilledBefore {
+            self.kill();
+        }
+        if let Fate::Refused(status, code) = fate {
+            return (&mut &*client).write_all(refusal(&head, &body, status, code).as_bytes());
+        }
+        if !fate.reaches_aws() {
+            return Ok(());
+        }
+        let answer = pass_on(&head, &body)?;
+        match fate {
+            Fate::KilledAfter => self.kill(),
+            Fate::CutOff => (&mut &*client).write_all(&answer[..answer.len() - answer.len().min(9)])?,
+            Fate::Passed => (&mut &*client).write_all(&answer)?,
+            _ => {}
+        }
+        Ok(())
     }
 }
 
-/// One request and its answer; the connection is closed then, and the client opens another.
-fn relay(client: &TcpStream, calls: &Mutex<Vec<String>>) -> std::io::Result<()> {
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+fn read(client: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut reader = BufReader::new(client);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if reader.read_until(b'\n', &mut head)? == 0 {
-            return Ok(());
+            return Ok(None);
         }
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    calls.lock().expect("no panic").push(operation(&head, &String::from_utf8_lossy(&body)));
-    let mut server = TcpStream::connect(upstream())?;
+    Ok(Some((head, body)))
+}
+
+fn pass_on(head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut server = TcpStream::connect(super::Cloud::endpoint().trim_start_matches("http://"))?;
     let kept =
         head.lines().filter(|line| !line.is_empty() && !line.to_lowercase().starts_with("connection:"));
     let head: Vec<&str> = kept.chain(["Connection: close", "", ""]).collect();
     server.write_all(head.join("\r\n").as_bytes())?;
-    server.write_all(&body)?;
-    std::io::copy(&mut server, &mut &*client)?;
-    Ok(())
-}
-
-fn upstream() -> String {
-    super::Cloud::endpoint().trim_start_matches("http://").to_owned()
+    server.write_all(body)?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
@@ -87,4 +197,21 @@ fn operation(head: &str, body: &str) -> String {
     }
     let mut words = head.split_whitespace();
     format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+/// An error as the call's protocol has it.
+fn refusal(head: &str, body: &[u8], status: u16, code: &str) -> String {
+    let (kind, body) = if body.starts_with(b"Action=") || body.windows(8).any(|part| part == b"&Action=") {
+        let error = format!(
+            "<Error><Type>Sender</Type><Code>{code}</Code><Message>said by the test</Message></Error>"
+        );
+        ("text/xml", format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
+    } else {
+        ("application/json", format!(r#"{{"__type":"{code}","message":"said by the test"}}"#))
+    };
+    let name = if header(head, "x-amz-target").is_some() { "" } else { code };
+    format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nx-amzn-errortype: {name}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }

@@ -82,7 +82,11 @@ impl Running {
     }
 
     pub(crate) fn send(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("a process");
+        kill_process(self.pid(), signal).expect("a process");
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Waits for the end, and gives all that was printed.

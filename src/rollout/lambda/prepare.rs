@@ -3,6 +3,7 @@ use super::apply::{Release, Rollout};
 use super::decide::same;
 use super::observe::{observe, snapshot};
 use super::{Function, Readiness, Snapshot, Target};
+use crate::aws::failure;
 use crate::failure::Failure;
 use crate::rollout::patience::{Overdue, Patience};
 
@@ -19,7 +20,10 @@ pub(super) async fn prepare(rollout: &Rollout<'_>, release: &Release) -> Result<
         let version = function.alias.version.clone();
         return Ok((function, version));
     }
-    let version = publish(rollout, &function.latest, release).await?;
+    let version = match published(rollout, &function.latest).await? {
+        Some(version) => version,
+        None => publish(rollout, &function.latest, release).await?,
+    };
     let published = active(rollout, &version)
         .await
         .unwrap_or_else(|overdue| Err(late(&format!("{name}:{version}"), overdue)))?;
@@ -93,6 +97,25 @@ fn check_image(target: &Target, latest: &Snapshot, wanted: Option<&str>) -> Resu
         .detail(format!("defined: {found}"))
         .detail(format!("built:   {wanted}"))
         .hint("pass ${workloads.NAME.image} to the function's stack as a parameter, and use that in Code.ImageUri"))
+}
+
+/// The newest version, if it is what `$LATEST` is: a run that ended behind its publication has left it.
+async fn published(rollout: &Rollout<'_>, latest: &Snapshot) -> Result<Option<String>, Failure> {
+    let Rollout { client, target, .. } = rollout;
+    let name = target.function_name();
+    let mut pages = client.list_versions_by_function().function_name(name).into_paginator().items().send();
+    let mut newest = 0;
+    while let Some(version) = pages.next().await {
+        let version = version.map_err(|error| failure(format!("ListVersionsByFunction of {name}"), error))?;
+        // `$LATEST` is listed too, and is no number.
+        newest = newest.max(version.version().and_then(|version| version.parse::<u64>().ok()).unwrap_or(0));
+    }
+    if newest == 0 {
+        return Ok(None);
+    }
+    let version = newest.to_string();
+    let found = snapshot(client, target, Some(&version)).await?;
+    Ok(same(&found, latest).then_some(version))
 }
 
 async fn publish(rollout: &Rollout<'_>, latest: &Snapshot, release: &Release) -> Result<String, Failure> {
