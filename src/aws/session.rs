@@ -20,6 +20,10 @@ pub struct Session {
     pub ecs: aws_sdk_ecs::Client,
     /// Functions.
     pub lambda: aws_sdk_lambda::Client,
+    /// Target groups.
+    pub load_balancing: aws_sdk_elasticloadbalancingv2::Client,
+    /// What containers wrote.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     /// Turns for looking at stacks in flight.
     pub stacks_pace: Pace,
     /// Time between two looks at a rollout.
@@ -43,6 +47,8 @@ impl Session {
             ecr: aws_sdk_ecr::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
+            load_balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             stacks_pace: Pace::new(poll(150, 1_000)),
             rollout_poll: poll(300, 3_000),
         })

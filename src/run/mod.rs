@@ -7,6 +7,7 @@ mod board;
 mod context;
 mod image;
 mod rollout;
+mod services;
 mod stack;
 mod tree;
 mod values;

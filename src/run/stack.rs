@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::board::Ended;
 use super::context::Context;
-use super::{Clock, StepResult, Stop};
+use super::{Clock, StepResult, Stop, services};
 use crate::plan::{Action, StepId};
 use crate::stack::{Live, ParameterValue, Spec, Step, unknown_outputs};
 
@@ -18,6 +18,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
         stack: &id.name,
         allowed: &context.options.allow_replace,
         events: &events,
+        waits: None,
     };
     let live = context.live.get(&id.name).cloned();
     let live = context.unless_interrupted(step.settle(&spec.stack_name, live)).await??;
@@ -30,7 +31,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
 
 async fn apply(context: &Context, step: &Step<'_>, spec: &Spec, live: Option<Live>) -> StepResult {
     let _permit = context.permit().await?;
-    let applied = Box::pin(step.apply(spec, live)).await?;
+    let applied = Box::pin(services::apply_with_an_eye_on_them(context, step, spec, live)).await?;
     let outputs = known(applied.outputs);
     Ok(match applied.changed {
         0 => Ended::unchanged(outputs),

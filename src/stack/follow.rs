@@ -3,10 +3,12 @@ use std::collections::BTreeSet;
 use aws_sdk_cloudformation::Client;
 
 use super::live::{self, Live};
-use super::{ResourceEvent, root_cause};
+use super::validation::{self, Validated};
+use super::{ResourceEvent, Waiting, Waits, root_cause};
 use crate::aws::{Pace, failure};
 use crate::event::{Event, StepEvents, Unit};
 use crate::failure::Failure;
+use crate::template::Template;
 
 /// An operation under way on a stack.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub struct Operation {
     /// Resources that the operation changes.
     total: u64,
     seen: Vec<ResourceEvent>,
+    waits: Option<Waits>,
 }
 
 impl Operation {
@@ -31,7 +34,14 @@ impl Operation {
             before: newest.map(|event| event.id),
             total,
             seen: Vec::new(),
+            waits: None,
         })
+    }
+
+    /// From now on it is told which resources CloudFormation waits for.
+    #[must_use]
+    pub fn telling(self, waits: Option<Waits>) -> Self {
+        Self { waits, ..self }
     }
 
     /// Shows what happens until the operation has ended, and gives the stack as it is then; `None` if it is gone.
@@ -52,18 +62,20 @@ impl Operation {
         }
     }
 
-    /// The failure of the operation: what happened in all, and the oldest real cause.
+    /// The oldest real cause of the operation's failure, and where the resource is declared. Without a failed resource
+    /// nothing was made: then early validation has its findings.
+    pub async fn causes(&self, client: &Client, template: &Template) -> Vec<String> {
+        let Some(cause) = self.cause() else {
+            return validation::findings(client, Validated::Stack(&self.stack_id), template).await;
+        };
+        let place = template.place(&cause.logical_id).map(|place| format!("at {place}"));
+        std::iter::once(cause.to_string()).chain(place).collect()
+    }
+
+    /// The oldest real cause of the operation's failure.
     #[must_use]
-    pub fn failure(&self, message: &str) -> Failure {
-        let failure = Failure::new(message);
-        let Some(cause) = root_cause(&self.stack_id, &self.seen) else { return failure };
-        failure.detail(format!(
-            "{} ({}) {}: {}",
-            cause.logical_id,
-            cause.resource_type,
-            cause.status,
-            cause.reason.as_deref().unwrap_or("no reason given")
-        ))
+    pub fn cause(&self) -> Option<&ResourceEvent> {
+        root_cause(&self.stack_id, &self.seen)
     }
 
     /// Shows what is new; tells whether the stack itself has come to an end.
@@ -72,6 +84,7 @@ impl Operation {
         for event in &fresh {
             if !event.about_stack(&self.stack_id) {
                 show(events, event);
+                self.tell(event);
             }
         }
         let ended = fresh
@@ -80,6 +93,13 @@ impl Operation {
         self.seen.extend(fresh);
         events.progress(self.done(), Some(self.total), Unit::Resources);
         Ok(ended)
+    }
+
+    fn tell(&self, event: &ResourceEvent) {
+        if let (Some(waits), Some(waiting)) = (&self.waits, Waiting::of(&self.stack_id, event)) {
+            // Nobody listens any more once the operation goes back.
+            let _ = waits.send(waiting);
+        }
     }
 
     /// Events that were not seen yet, oldest first.

@@ -9,7 +9,7 @@ use aws_sdk_ecs::types::{
 };
 use futures::FutureExt as _;
 use pipeline::plan::Action;
-use pipeline::rollout::ecs::{RolloutState, Target, decide, live, observe, observe_all, roll};
+use pipeline::rollout::ecs::{RolloutState, Target, Witnesses, decide, live, observe, observe_all, roll};
 use pipeline::rollout::{Proof, Tasks};
 
 use crate::cloud::{config, listen, timing, unique};
@@ -19,6 +19,7 @@ use crate::outage::Cable;
 /// A service that runs revision 1 of a task definition.
 struct Fixture {
     client: Client,
+    witnesses: Witnesses,
     repository: Repository,
     name: String,
     first: Image,
@@ -28,7 +29,12 @@ impl Fixture {
     async fn new(breaker: bool) -> Self {
         let repository = Repository::new().await;
         let first = repository.push("1");
-        let fixture = Self { client: Client::new(&config()), repository, name: unique("ecs"), first };
+        let witnesses = Witnesses {
+            load_balancing: aws_sdk_elasticloadbalancingv2::Client::new(&config()),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config()),
+        };
+        let fixture =
+            Self { client: Client::new(&config()), witnesses, repository, name: unique("ecs"), first };
         fixture.client.create_cluster().cluster_name(&fixture.name).send().await.expect("a cluster");
         fixture.register(&fixture.first, None).await;
         let breaker = DeploymentCircuitBreaker::builder().enable(breaker).rollback(breaker).build();
@@ -42,15 +48,16 @@ impl Fixture {
             .send()
             .await
             .expect("a service");
-        fixture.wait_until_it_runs().await;
+        fixture.wait_until_it_is_steady().await;
         fixture
     }
 
     /// As a stack does before it calls the service created.
-    async fn wait_until_it_runs(&self) {
+    async fn wait_until_it_is_steady(&self) {
         let target = Target::new(&self.name, &self.name, &format!("{}:1", self.name)).expect("a target");
         for _ in 0..100 {
-            if observe(&self.client, &target).await.expect("a service").tasks.running == 1 {
+            let service = observe(&self.client, &target).await.expect("a service");
+            if service.primary.state == RolloutState::Completed && service.tasks.all_run() {
                 return;
             }
             tokio::time::sleep(timing().poll).await;
@@ -117,7 +124,8 @@ async fn a_service_moves_to_the_new_revision_and_its_digest_proves_it() {
         assert_eq!(fixture.decided(&target).await, "Roll: service runs revision 1, stack defines 2");
 
         let (events, mut told) = listen();
-        let running = roll(&fixture.client, &target, timing(), &events).await.expect("to roll");
+        let running =
+            roll(&fixture.client, &fixture.witnesses, &target, timing(), &events).await.expect("to roll");
 
         assert_eq!(running.version, format!("{}:2", fixture.name));
         assert_eq!(running.digests, [image.digest.clone()].into());
@@ -143,7 +151,9 @@ async fn a_service_that_runs_the_revision_already_is_left_alone() {
         let deployment = fixture.deployment(&target).await;
         assert_eq!(fixture.decided(&target).await, "Nothing: service runs revision 1");
         let (events, _told) = listen();
-        let running = roll(&fixture.client, &target, timing(), &events).await.expect("nothing to roll");
+        let running = roll(&fixture.client, &fixture.witnesses, &target, timing(), &events)
+            .await
+            .expect("nothing to roll");
         assert_eq!(running.digests, [fixture.first.digest.clone()].into());
         assert_eq!(fixture.deployment(&target).await, deployment, "no new deployment");
     })
@@ -160,7 +170,8 @@ async fn a_deployment_that_is_under_way_is_followed_not_started_twice() {
         assert_eq!(fixture.decided(&target).await, "Roll: deployment of revision 2 is under way");
 
         let (events, _told) = listen();
-        let running = roll(&fixture.client, &target, timing(), &events).await.expect("to follow");
+        let running =
+            roll(&fixture.client, &fixture.witnesses, &target, timing(), &events).await.expect("to follow");
         assert_eq!(running.proof, Proof::Digest);
         assert_eq!(fixture.deployment(&target).await, deployment);
     })
@@ -171,8 +182,9 @@ async fn a_deployment_that_is_under_way_is_followed_not_started_twice() {
 async fn fail(fixture: &Fixture) -> (String, Vec<String>) {
     let target = fixture.register(&fixture.repository.push("2"), Some("3")).await;
     let (events, mut told) = listen();
-    let failure =
-        roll(&fixture.client, &target, timing(), &events).await.expect_err("tasks that end at once");
+    let failure = roll(&fixture.client, &fixture.witnesses, &target, timing(), &events)
+        .await
+        .expect_err("tasks that end at once");
     let service = observe(&fixture.client, &target).await.expect("a service");
     assert_eq!(service.primary.task_definition.revision(), 1);
     assert_eq!(service.primary.state, RolloutState::Completed);
@@ -223,7 +235,9 @@ async fn a_lost_connection_does_not_fail_a_deployment() {
         let config = config().into_builder().endpoint_url(&cable.endpoint);
         let client = Client::new(&config.retry_config(RetryConfig::disabled()).build());
         let (events, mut told) = listen();
-        let rolling = tokio::spawn(async move { roll(&client, &target, timing(), &events).await });
+        let witnesses = fixture.witnesses.clone();
+        let rolling =
+            tokio::spawn(async move { roll(&client, &witnesses, &target, timing(), &events).await });
 
         told.progress().await;
         cable.cut();

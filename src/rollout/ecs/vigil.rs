@@ -1,0 +1,110 @@
+use std::collections::HashSet;
+
+use aws_sdk_ecs::Client;
+use tokio_util::sync::CancellationToken;
+
+use super::follow::{End, Rollout, Seen};
+use super::observe::observe_named;
+use super::watch::Watch;
+use super::{RolloutState, Service, Target, Witnesses, definition};
+use crate::event::StepEvents;
+use crate::rollout::Timing;
+
+/// A watch over the tasks of a service that somebody else deploys, and waits for.
+#[derive(Debug, Clone)]
+pub struct Vigil {
+    /// Container services.
+    pub client: Client,
+    /// Services that know why tasks fail.
+    pub witnesses: Witnesses,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The service's name.
+    pub service: String,
+    /// The time between two looks; the vigil lasts until it is told to end.
+    pub timing: Timing,
+    /// Where it is told what happens.
+    pub events: StepEvents,
+}
+
+/// What came of a vigil.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Why it is no use to wait longer, if it is not.
+    pub hopeless: Option<String>,
+    /// Why tasks failed, as far as that is known.
+    pub causes: Vec<String>,
+}
+
+impl Vigil {
+    /// Watches the service's next deployment, with the eyes of a rollout, until it succeeds, fails or is hopeless, or
+    /// until `ended`. A look that fails is made again.
+    pub async fn keep(&self, ended: &CancellationToken) -> Found {
+        let Some(service) = self.until_it_is_deployed(ended).await else { return Found::default() };
+        let primary = &service.primary;
+        let target = Target {
+            cluster: self.cluster.clone(),
+            service: self.service.clone(),
+            task_definition: primary.task_definition.clone(),
+        };
+        let definition = definition::read(&self.client, &primary.task_definition).await.unwrap_or_default();
+        let mut seen = Seen::new(watch(&service), definition.logs, said_before(&service));
+        let rollout = Rollout {
+            client: &self.client,
+            witnesses: &self.witnesses,
+            target: &target,
+            timing: self.timing,
+            events: &self.events,
+        };
+        loop {
+            let hopeless = match rollout.look(&mut seen).await {
+                Ok(Some(End::Steady(_))) => return Found::default(),
+                Ok(Some(End::Over(_))) => None,
+                Ok(Some(End::Hopeless(why))) => Some(why),
+                Ok(None) | Err(_) if self.pause(ended).await => continue,
+                Ok(None) | Err(_) => None,
+            };
+            return Found { hopeless, causes: seen.causes() };
+        }
+    }
+
+    /// Waits until the service has a deployment under way; `None` if there is none before `ended`.
+    async fn until_it_is_deployed(&self, ended: &CancellationToken) -> Option<Service> {
+        let mut told = false;
+        loop {
+            match observe_named(&self.client, &self.cluster, &self.service).await {
+                Ok(service) if service.primary.state != RolloutState::Completed => return Some(service),
+                Err(failure) if !told => {
+                    self.events.warning(format!("{}; looking again", failure.message));
+                    told = true;
+                }
+                _ => {}
+            }
+            if !self.pause(ended).await {
+                return None;
+            }
+        }
+    }
+
+    /// Tells whether it is time for the next look; if not, the vigil is over.
+    async fn pause(&self, ended: &CancellationToken) -> bool {
+        tokio::time::timeout(self.timing.poll, ended.cancelled()).await.is_err()
+    }
+}
+
+fn watch(service: &Service) -> Watch {
+    let primary = &service.primary;
+    Watch {
+        wanted: primary.task_definition.clone(),
+        deployment: primary.id.clone(),
+        began: primary.created_at,
+        before: primary.id.clone(),
+        seen: true,
+    }
+}
+
+/// Events that are older than the deployment.
+fn said_before(service: &Service) -> HashSet<String> {
+    let began = service.primary.created_at;
+    service.events.iter().filter(|event| event.created_at < began).map(|event| event.id.clone()).collect()
+}
