@@ -21,7 +21,10 @@ pub(super) async fn findings(client: &Client, what: Validated<'_>, template: &Te
         Validated::Stack(id) => client.describe_events().stack_name(id),
     };
     let Ok(answer) = call.filters(filter).send().await else { return Vec::new() };
-    answer.operation_events().iter().flat_map(|event| finding(event, template)).collect()
+    // The stack's own events only repeat that there are findings.
+    let about_stack = |event: &&OperationEvent| event.resource_type() == Some("AWS::CloudFormation::Stack");
+    let events = answer.operation_events().iter().filter(|event| !about_stack(event));
+    events.flat_map(|event| finding(event, template)).collect()
 }
 
 fn finding(event: &OperationEvent, template: &Template) -> Vec<String> {

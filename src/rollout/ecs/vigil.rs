@@ -57,12 +57,14 @@ impl Vigil {
             events: &self.events,
         };
         loop {
-            let hopeless = match rollout.look(&mut seen).await {
-                Ok(Some(End::Steady(_))) => return Found::default(),
-                Ok(Some(End::Over(_))) => None,
-                Ok(Some(End::Hopeless(why))) => Some(why),
-                Ok(None) | Err(_) if self.pause(ended).await => continue,
-                Ok(None) | Err(_) => None,
+            let end = rollout.look(&mut seen).await.ok().flatten();
+            if end.is_none() && self.pause(ended).await {
+                continue;
+            }
+            let hopeless = match end {
+                Some(End::Steady(_)) => return Found::default(),
+                Some(End::Hopeless(why)) => Some(why),
+                Some(End::Over(_)) | None => None,
             };
             return Found { hopeless, causes: seen.causes() };
         }
