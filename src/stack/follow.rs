@@ -55,9 +55,9 @@ impl Operation {
                 Ok(true) => match live::observe(client, &self.stack_id).await {
                     Ok(Some(live)) if live.status.busy() => {}
                     Ok(live) => return live,
-                    Err(failure) => events.warning(failure.to_string()),
+                    Err(failure) => events.warning(format!("{}; looking again", failure.message)),
                 },
-                Err(failure) => events.warning(failure.to_string()),
+                Err(failure) => events.warning(format!("{}; looking again", failure.message)),
             }
         }
     }

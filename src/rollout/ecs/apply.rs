@@ -72,7 +72,8 @@ async fn start(rollout: &Rollout<'_>, before: &Service) -> Result<Watch, Failure
         .await
         .map_err(|error| failure(format!("UpdateService of {} to {wanted}", target.service_name()), error))?;
     let Some(service) = answer.service() else {
-        return Err(Failure::new(format!("UpdateService of {}: an empty answer", target.service_name())));
+        return Err(Failure::new(format!("UpdateService of {}: an empty answer", target.service_name()))
+            .hint("run again: a deployment that has begun is followed"));
     };
     Ok(watch(&Service::parse(service)?.primary))
 }

@@ -37,7 +37,8 @@ pub(super) async fn read(client: &Client, task_definition: &TaskDefinition) -> R
         .await
         .map_err(|error| failure(format!("DescribeTaskDefinition of {task_definition}"), error))?;
     let Some(found) = answer.task_definition() else {
-        return Err(Failure::new(format!("DescribeTaskDefinition of {task_definition}: an empty answer")));
+        return Err(Failure::new(format!("DescribeTaskDefinition of {task_definition}: an empty answer"))
+            .hint("nothing was changed: run again"));
     };
     if matches!(found.status(), Some(TaskDefinitionStatus::Inactive | TaskDefinitionStatus::DeleteInProgress))
     {
