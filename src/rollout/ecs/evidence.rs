@@ -66,15 +66,8 @@ impl Evidence {
 }
 
 impl Rollout<'_> {
-    /// Asks the witnesses. An answer that fails or takes long is missing, and said to be.
-    pub(super) async fn hear_witnesses(
-        &self,
-        service: &Service,
-        watch: &Watch,
-        failed: &[Task],
-        containers: &[Log],
-        evidence: &mut Evidence,
-    ) {
+    /// Takes down what load balancers say of the deployment's targets.
+    pub(super) async fn ask_load_balancers(&self, service: &Service, watch: &Watch, evidence: &mut Evidence) {
         for group in &service.target_groups {
             if !evidence.no_health {
                 match self.ask(self.unhealthy_targets(group, watch)).await {
@@ -83,8 +76,12 @@ impl Rollout<'_> {
                 }
             }
         }
+    }
+
+    /// Takes down the last lines of tasks that failed, as soon as there are any; their containers write to `logs`.
+    pub(super) async fn read_logs(&self, failed: &[Task], logs: &[Log], evidence: &mut Evidence) {
         for task in failed.iter().take(TASKS) {
-            for (log, stream) in logs::streams(containers, task) {
+            for (log, stream) in logs::streams(logs, task) {
                 let heard = evidence.wrote.get(&stream).is_some_and(|said| !said.lines.is_empty());
                 if evidence.no_logs || heard {
                     continue;
@@ -120,6 +117,7 @@ impl Rollout<'_> {
         Ok(unhealthy.into_iter().map(|target| (target.id, target.sentence)).collect())
     }
 
+    /// An answer that fails or takes long is missing, and said to be.
     async fn ask<T>(&self, question: impl Future<Output = Result<T, Failure>>) -> Option<T> {
         let why = match timeout(PATIENCE, question).await {
             Ok(Ok(answer)) => return Some(answer),

@@ -132,7 +132,8 @@ impl Rollout<'_> {
         self.report(&service, seen);
         let read = self.read_stopped(seen).await;
         let Seen { watch, logs, failed, evidence, .. } = seen;
-        self.hear_witnesses(&service, watch, failed, logs, evidence).await;
+        self.ask_load_balancers(&service, watch, evidence).await;
+        self.read_logs(failed, logs, evidence).await;
         match watch.verdict(&service) {
             Verdict::Steady => Ok(Some(match self.taken_back(watch).await {
                 Some(why) => End::Over(why),

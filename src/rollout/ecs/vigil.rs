@@ -1,14 +1,19 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use tokio_util::sync::CancellationToken;
 
+use super::definition::{self, Definition};
 use super::follow::{End, Rollout, Seen};
 use super::observe::observe_named;
 use super::watch::Watch;
-use super::{RolloutState, Service, Target, Witnesses, definition};
+use super::{RolloutState, Service, Target, Witnesses};
 use crate::event::StepEvents;
 use crate::rollout::Timing;
+
+/// How long a look may still take once all is over.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A watch over the tasks of a service that somebody else deploys, and waits for.
 #[derive(Debug, Clone)]
@@ -38,16 +43,18 @@ pub struct Found {
 
 impl Vigil {
     /// Watches the service's next deployment, with the eyes of a rollout, until it succeeds, fails or is hopeless, or
-    /// until `ended`. A look that fails is made again.
+    /// until `ended`. A look that fails is made again; one that hangs when all is over is left.
     pub async fn keep(&self, ended: &CancellationToken) -> Found {
-        let Some(service) = self.until_it_is_deployed(ended).await else { return Found::default() };
-        let primary = &service.primary;
+        let Some((service, definition)) =
+            unless_over(ended, Box::pin(self.until_it_is_deployed(ended))).await.flatten()
+        else {
+            return Found::default();
+        };
         let target = Target {
             cluster: self.cluster.clone(),
             service: self.service.clone(),
-            task_definition: primary.task_definition.clone(),
+            task_definition: service.primary.task_definition.clone(),
         };
-        let definition = definition::read(&self.client, &primary.task_definition).await.unwrap_or_default();
         let mut seen = Seen::new(watch(&service), definition.logs, said_before(&service));
         let rollout = Rollout {
             client: &self.client,
@@ -57,7 +64,8 @@ impl Vigil {
             events: &self.events,
         };
         loop {
-            let end = rollout.look(&mut seen).await.ok().flatten();
+            let look = unless_over(ended, Box::pin(rollout.look(&mut seen))).await;
+            let end = look.and_then(Result::ok).flatten();
             if end.is_none() && self.pause(ended).await {
                 continue;
             }
@@ -71,11 +79,14 @@ impl Vigil {
     }
 
     /// Waits until the service has a deployment under way; `None` if there is none before `ended`.
-    async fn until_it_is_deployed(&self, ended: &CancellationToken) -> Option<Service> {
+    async fn until_it_is_deployed(&self, ended: &CancellationToken) -> Option<(Service, Definition)> {
         let mut told = false;
         loop {
             match observe_named(&self.client, &self.cluster, &self.service).await {
-                Ok(service) if service.primary.state != RolloutState::Completed => return Some(service),
+                Ok(service) if service.primary.state != RolloutState::Completed => {
+                    let definition = definition::read(&self.client, &service.primary.task_definition).await;
+                    return Some((service, definition.unwrap_or_default()));
+                }
                 Err(failure) if !told => {
                     self.events.warning(format!("{}; looking again", failure.message));
                     told = true;
@@ -91,6 +102,18 @@ impl Vigil {
     /// Tells whether it is time for the next look; if not, the vigil is over.
     async fn pause(&self, ended: &CancellationToken) -> bool {
         tokio::time::timeout(self.timing.poll, ended.cancelled()).await.is_err()
+    }
+}
+
+/// What comes of a look; `None` if it hangs although all is over.
+async fn unless_over<T>(ended: &CancellationToken, look: impl Future<Output = T>) -> Option<T> {
+    let over = async {
+        ended.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        found = look => Some(found),
+        () = over => None,
     }
 }
 
