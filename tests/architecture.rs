@@ -115,6 +115,7 @@ fn each_thing_has_one_writer() {
                 ".delete_stack()",
                 ".create_stack()",
                 ".update_stack()",
+                ".cancel_update_stack()",
             ],
         ),
     ] {

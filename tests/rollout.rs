@@ -10,3 +10,6 @@ mod images;
 mod lambda;
 #[path = "rollout/outage.rs"]
 mod outage;
+#[path = "rollout/stacks.rs"]
+mod stacks;
+mod support;

@@ -8,7 +8,7 @@ emulator's own service, where it has one.
 
 from ministack.services.cloudformation import provisioners, stacks
 
-from . import ec2, event_sources, functions, images, msk, numbers, replacement, scaling
+from . import ec2, event_sources, functions, images, msk, numbers, replacement, scaling, services
 
 
 def extend():
@@ -26,6 +26,8 @@ def extend():
     functions.skip_memory_measurement()
     images.pull_from_emulator()
     numbers.convert_numbers()
+    services.wait_until_steady()
+    _run_on_worker_thread("AWS::ECS::Service")
 
 
 def _register(name, resource_type):

@@ -4,7 +4,9 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
 use crate::failure::Failure;
 
-/// A failure that says what was tried and what AWS answered, with what to do now where the code tells.
+const CHECK_THE_WAY: &str = "check the network and the environment's region and endpoint, then run again";
+
+/// A failure that says what was tried and what AWS answered, with what to do now.
 ///
 /// `tried` is the operation and what it was applied to: `CreateChangeSet on events-prod-vpc`.
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
@@ -17,24 +19,14 @@ where
         SdkError::ServiceError(service) => {
             let code = service.err().code().unwrap_or("an error without a code");
             let message = service.err().message().unwrap_or("no message");
-            with_hint(Failure::new(format!("{tried}: {code}: {message}")), hint_for_code(code))
+            Failure::new(format!("{tried}: {code}: {message}")).hint(hint_for_code(code))
         }
-        SdkError::TimeoutError(_) => with_hint(
-            Failure::new(format!("{tried}: no answer in time")),
-            Some("check the network and the environment's region and endpoint, then run again"),
-        ),
+        SdkError::TimeoutError(_) => Failure::new(format!("{tried}: no answer in time")).hint(CHECK_THE_WAY),
         _ => {
             let cause = root_cause(&error);
             let hint = hint_for_cause(&cause);
-            with_hint(Failure::new(format!("{tried}: {cause}")), hint)
+            Failure::new(format!("{tried}: {cause}")).hint(hint)
         }
-    }
-}
-
-fn with_hint(failure: Failure, hint: Option<&str>) -> Failure {
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }
 
@@ -48,35 +40,33 @@ fn root_cause(error: &dyn Error) -> String {
 }
 
 /// Codes are those that the services document as common errors.
-fn hint_for_code(code: &str) -> Option<&'static str> {
+fn hint_for_code(code: &str) -> &'static str {
     match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            Some("the credentials have expired: sign in again (for instance `aws sso login`) and run again")
+            "the credentials have expired: sign in again (for instance `aws sso login`) and run again"
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => {
-            Some("the credentials are not valid: check AWS_PROFILE or the AWS_* variables")
+            "the credentials are not valid: check AWS_PROFILE or the AWS_* variables"
         }
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            Some("the credentials lack this permission: add it to the role, or use another role")
+            "the credentials lack this permission: add it to the role, or use another role"
         }
         "Throttling" | "ThrottlingException" | "TooManyRequestsException" => {
-            Some("AWS limits the rate of calls: run again in a minute")
+            "AWS limits the rate of calls: run again in a minute"
         }
-        _ => None,
+        _ => "mend what the message names, then run again",
     }
 }
 
-fn hint_for_cause(cause: &str) -> Option<&'static str> {
+fn hint_for_cause(cause: &str) -> &'static str {
     let cause = cause.to_ascii_lowercase();
     if cause.contains("credential") {
-        Some(
-            "no AWS credentials were found: sign in (`aws sso login`), or set AWS_PROFILE or the AWS_* variables",
-        )
+        "no AWS credentials were found: sign in (`aws sso login`), or set AWS_PROFILE or the AWS_* variables"
     } else if cause.contains("connection refused") {
-        Some("nothing listens there: check the environment's `endpoint` (`make up` starts the local cloud)")
+        "nothing listens there: check the environment's `endpoint` (`make up` starts the local cloud)"
     } else if cause.contains("dns") || cause.contains("resolve") {
-        Some("the name could not be resolved: check the network and the environment's region")
+        "the name could not be resolved: check the network and the environment's region"
     } else {
-        None
+        CHECK_THE_WAY
     }
 }

@@ -20,6 +20,10 @@ pub struct Session {
     pub ecs: aws_sdk_ecs::Client,
     /// Functions.
     pub lambda: aws_sdk_lambda::Client,
+    /// Target groups.
+    pub load_balancing: aws_sdk_elasticloadbalancingv2::Client,
+    /// What containers wrote.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     /// Where leases are kept. Not behind the fence: what it lets through depends on them.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// Stands before every call of the other clients that changes something.
@@ -58,6 +62,8 @@ impl Session {
             ecs: client!(aws_sdk_ecs),
             lambda: client!(aws_sdk_lambda),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            load_balancing: client!(aws_sdk_elasticloadbalancingv2),
+            logs: client!(aws_sdk_cloudwatchlogs),
             fence,
             emulated,
             stacks_pace: Pace::new(poll(150, 1_000)),

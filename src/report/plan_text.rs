@@ -91,7 +91,7 @@ fn decided(step: &StepState) -> (&'static str, &'static str, Tone, String) {
 /// A failure's details and its hint, line by line.
 pub fn explanation(failure: &Failure, paint: Paint) -> Vec<String> {
     let mut lines: Vec<String> =
-        failure.details.iter().flat_map(|detail| detail.lines()).map(ToOwned::to_owned).collect();
+        failure.details.iter().flat_map(|detail| detail.lines()).map(words::clean).collect();
     if let Some(hint) = &failure.hint {
         lines.push(format!("{} {hint}", paint.show(Tone::Strong, "next:")));
     }

@@ -12,6 +12,7 @@ use crate::event::{Command, Events, StepEvents};
 use crate::failure::Failure;
 use crate::image::{Engine, Registry};
 use crate::plan::StepId;
+use crate::rollout::ecs::Witnesses;
 use crate::stack::{self, Live};
 
 /// What every step of one walk works with.
@@ -70,6 +71,11 @@ impl Context {
 
     pub fn events(&self, step: &StepId) -> StepEvents {
         self.events.step(step.clone())
+    }
+
+    /// Who knows why the tasks of a service fail.
+    pub fn witnesses(&self) -> Witnesses {
+        Witnesses { load_balancing: self.session.load_balancing.clone(), logs: self.session.logs.clone() }
     }
 
     /// Waits for one of the places in which steps may act, and in a run for leave to act at all.

@@ -9,6 +9,7 @@ mod image;
 mod interrupt;
 mod leave;
 mod rollout;
+mod services;
 mod stack;
 mod tree;
 mod turn;

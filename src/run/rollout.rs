@@ -117,7 +117,10 @@ impl Target {
     async fn roll(&self, context: &Context, id: &StepId, events: &StepEvents) -> Result<Running, Failure> {
         let timing = Timing::every(context.session.rollout_poll);
         match self {
-            Self::Ecs(target) => ecs::roll(&context.session.ecs, target, timing, events).await,
+            Self::Ecs(target) => {
+                let witnesses = context.witnesses();
+                ecs::roll(&context.session.ecs, &witnesses, target, timing, events).await
+            }
             Self::Lambda(target) => {
                 let release = lambda::Release {
                     description: context.deployment.revision.short(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::board::Ended;
 use super::context::Context;
-use super::{Clock, StepResult, Stop};
+use super::{Clock, StepResult, Stop, services};
 use crate::plan::{Action, StepId};
 use crate::stack::{Live, ParameterValue, Spec, Step, Verdict, decide, unknown_outputs};
 
@@ -18,6 +18,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
         stack: &id.name,
         allowed: &context.options.allow_replace,
         events: &events,
+        waits: None,
     };
     let live = context.live.get(&id.name).cloned();
     if live.as_ref().is_some_and(|live| live.status.busy()) {
@@ -38,7 +39,7 @@ async fn apply(context: &Context, step: &Step<'_>, spec: &Spec, live: Option<Liv
         Verdict::Unchanged => None,
         _ => Some(context.permit().await?),
     };
-    let applied = Box::pin(step.apply(spec, live)).await?;
+    let applied = Box::pin(services::apply_with_an_eye_on_them(context, step, spec, live)).await?;
     let outputs = known(applied.outputs);
     Ok(match applied.changed {
         0 => Ended::unchanged(outputs),

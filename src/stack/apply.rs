@@ -5,7 +5,9 @@ use aws_sdk_cloudformation::Client;
 use super::change_set::{self, ChangeSet, Purpose};
 use super::follow::Operation;
 use super::live::{self, Live};
-use super::{AllowReplace, Difference, Spec, Verdict, Violation, decide, guard, values};
+use super::{
+    AllowReplace, Difference, ResourceEvent, Spec, Status, Verdict, Violation, Waits, decide, guard, values,
+};
 use crate::aws::{Pace, failure};
 use crate::event::StepEvents;
 use crate::failure::Failure;
@@ -24,6 +26,8 @@ pub struct Step<'a> {
     pub allowed: &'a [AllowReplace],
     /// Where the step's events go.
     pub events: &'a StepEvents,
+    /// Where it is told which resources CloudFormation waits for, if somebody wants to know.
+    pub waits: Option<Waits>,
 }
 
 /// What a stack is after its step.
@@ -135,14 +139,16 @@ impl Step<'_> {
     async fn execute(&self, spec: &Spec, change_set: &ChangeSet) -> Result<Applied, Failure> {
         let changed = change_set.changes.len();
         let operation = Operation::about_to_start(self.client, &change_set.stack_id, changed as u64).await?;
-        let mut operation = operation.of_change_set(&change_set.id);
+        let mut operation = operation.of_change_set(&change_set.id).telling(self.waits.clone());
         self.events.activity(if change_set.creates { "creating" } else { "updating" });
         change_set::execute(self.client, change_set).await?;
         match operation.follow(self.client, self.pace, self.events).await {
             Some(live) if live.status.good() => Ok(Applied { outputs: live.outputs, changed }),
             ended => {
                 let status = ended.map_or_else(|| "DELETE_COMPLETE".to_owned(), |live| live.status.0);
-                Err(explain(operation.failure(&what_happened(&spec.stack_name, &status)), &status))
+                let causes = operation.causes(self.client, &spec.template).await;
+                let failure = Failure::new(what_happened(&spec.stack_name, &status));
+                Err(explain(causes.into_iter().fold(failure, Failure::detail), &status))
             }
         }
     }
@@ -159,7 +165,7 @@ impl Step<'_> {
             .map_err(|error| failure(tried(), error))?;
         match operation.follow(self.client, self.pace, self.events).await {
             Some(live) if !live.status.gone() => {
-                Err(operation.failure(&format!("{stack_name} could not be deleted: {}", live.status.0)))
+                Err(undeletable(stack_name, &live.status, operation.cause()))
             }
             _ => Ok(()),
         }
@@ -207,6 +213,15 @@ fn what_happened(stack_name: &str, status: &str) -> String {
         "ROLLBACK_COMPLETE" => format!("{stack_name} could not be created and was rolled back"),
         _ => format!("{stack_name} ended in {status}"),
     }
+}
+
+fn undeletable(stack_name: &str, status: &Status, cause: Option<&ResourceEvent>) -> Failure {
+    let failure = Failure::new(format!("{stack_name} could not be deleted: {}", status.0));
+    let causes = cause.map(ToString::to_string);
+    causes
+        .into_iter()
+        .fold(failure, Failure::detail)
+        .hint("remove what keeps it from being deleted, by hand if need be, and run again")
 }
 
 fn explain(failure: Failure, status: &str) -> Failure {

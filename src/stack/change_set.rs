@@ -10,6 +10,7 @@ use aws_sdk_cloudformation::types::{
 };
 use sha2::{Digest, Sha256};
 
+use super::validation::{self, Validated};
 use super::{ParameterValue, Spec, live};
 use crate::aws::failure;
 use crate::failure::Failure;
@@ -75,7 +76,7 @@ pub async fn prepare(
     if described.status() == Some(&ChangeSetStatus::CreateComplete) {
         return Ok(Some(change_set));
     }
-    let refusal = refusal(client, &spec.stack_name, &change_set, &described).await;
+    let refusal = refusal(client, spec, &change_set, &described).await;
     discard(client, &change_set).await?;
     refusal.map_or(Ok(None), Err)
 }
@@ -219,7 +220,7 @@ async fn describe(client: &Client, stack_name: &str, id: &str) -> Result<Describ
 /// Why a change set failed; `None` if only because there is nothing to change.
 async fn refusal(
     client: &Client,
-    stack_name: &str,
+    spec: &Spec,
     change_set: &ChangeSet,
     described: &DescribeChangeSetOutput,
 ) -> Option<Failure> {
@@ -228,24 +229,11 @@ async fn refusal(
     if nothing.iter().any(|text| reason.contains(text)) {
         return None;
     }
-    let failure = Failure::new(format!("CloudFormation refused the change set for {stack_name}: {reason}"))
-        .hint("nothing was changed; mend the template or its parameters and run again");
-    let invalid = validation_errors(client, &change_set.id).await;
+    let failure =
+        Failure::new(format!("CloudFormation refused the change set for {}: {reason}", spec.stack_name))
+            .hint("nothing was changed; mend the template or its parameters and run again");
+    let invalid = validation::findings(client, Validated::ChangeSet(&change_set.id), &spec.template).await;
     Some(invalid.into_iter().fold(failure, Failure::detail))
-}
-
-/// Early validation leaves its findings in the operation's events only. Not every endpoint has them.
-async fn validation_errors(client: &Client, change_set: &str) -> Vec<String> {
-    let filter = aws_sdk_cloudformation::types::EventFilter::builder().failed_events(true).build();
-    let Ok(answer) = client.describe_events().change_set_name(change_set).filters(filter).send().await else {
-        return Vec::new();
-    };
-    let told = |event: &aws_sdk_cloudformation::types::OperationEvent| {
-        let reason = event.validation_status_reason().or(event.resource_status_reason())?;
-        let place = event.validation_path().or(event.logical_resource_id()).unwrap_or("template");
-        Some(format!("{place}: {reason}"))
-    };
-    answer.operation_events().iter().filter_map(told).collect()
 }
 
 /// Deletes a change set that is not executed, and the empty stack that a first one leaves behind.

@@ -3,10 +3,12 @@ use std::collections::BTreeSet;
 use aws_sdk_cloudformation::Client;
 
 use super::live::{self, Live};
-use super::{ResourceEvent, root_cause};
+use super::validation::{self, Validated};
+use super::{ResourceEvent, Waiting, Waits, root_cause};
 use crate::aws::{Pace, failure};
 use crate::event::{Event, StepEvents, Unit};
 use crate::failure::Failure;
+use crate::template::Template;
 
 /// After so many looks without an event the stack itself is looked at.
 const IDLE: u32 = 5;
@@ -24,6 +26,7 @@ pub struct Operation {
     seen: Vec<ResourceEvent>,
     /// Looks since the last event.
     idle: u32,
+    waits: Option<Waits>,
 }
 
 impl Operation {
@@ -40,6 +43,7 @@ impl Operation {
             change_set: None,
             seen: Vec::new(),
             idle: 0,
+            waits: None,
         })
     }
 
@@ -47,6 +51,12 @@ impl Operation {
     #[must_use]
     pub fn of_change_set(self, change_set: &str) -> Self {
         Self { change_set: Some(change_set.to_owned()), ..self }
+    }
+
+    /// From now on it is told which resources CloudFormation waits for.
+    #[must_use]
+    pub fn telling(self, waits: Option<Waits>) -> Self {
+        Self { waits, ..self }
     }
 
     /// Shows what happens until the operation has ended, and gives the stack as it is then; `None` if it is gone.
@@ -64,9 +74,9 @@ impl Operation {
                 Ok(true) => match live::observe(client, &self.stack_id).await {
                     Ok(Some(live)) if live.status.busy() => {}
                     Ok(live) => return live,
-                    Err(failure) => events.warning(failure.to_string()),
+                    Err(failure) => events.warning(format!("{}; looking again", failure.message)),
                 },
-                Err(failure) => events.warning(failure.to_string()),
+                Err(failure) => events.warning(format!("{}; looking again", failure.message)),
             }
         }
     }
@@ -78,18 +88,20 @@ impl Operation {
         (over && self.change_set.is_some() && live.change_set == self.change_set).then_some(live)
     }
 
-    /// The failure of the operation: what happened in all, and the oldest real cause.
+    /// The oldest real cause of the operation's failure, and where the resource is declared. Without a failed resource
+    /// nothing was made: then early validation has its findings.
+    pub async fn causes(&self, client: &Client, template: &Template) -> Vec<String> {
+        let Some(cause) = self.cause() else {
+            return validation::findings(client, Validated::Stack(&self.stack_id), template).await;
+        };
+        let place = template.place(&cause.logical_id).map(|place| format!("at {place}"));
+        std::iter::once(cause.to_string()).chain(place).collect()
+    }
+
+    /// The oldest real cause of the operation's failure.
     #[must_use]
-    pub fn failure(&self, message: &str) -> Failure {
-        let failure = Failure::new(message);
-        let Some(cause) = root_cause(&self.stack_id, &self.seen) else { return failure };
-        failure.detail(format!(
-            "{} ({}) {}: {}",
-            cause.logical_id,
-            cause.resource_type,
-            cause.status,
-            cause.reason.as_deref().unwrap_or("no reason given")
-        ))
+    pub fn cause(&self) -> Option<&ResourceEvent> {
+        root_cause(&self.stack_id, &self.seen)
     }
 
     /// Shows what is new; tells whether the stack itself has come to an end.
@@ -98,6 +110,7 @@ impl Operation {
         for event in &fresh {
             if !event.about_stack(&self.stack_id) {
                 show(events, event);
+                self.tell(event);
             }
         }
         let ended = fresh
@@ -107,6 +120,13 @@ impl Operation {
         self.seen.extend(fresh);
         events.progress(self.done(), Some(self.total), Unit::Resources);
         Ok(ended)
+    }
+
+    fn tell(&self, event: &ResourceEvent) {
+        if let (Some(waits), Some(waiting)) = (&self.waits, Waiting::of(&self.stack_id, event)) {
+            // Nobody listens any more once the operation goes back.
+            let _ = waits.send(waiting);
+        }
     }
 
     /// Events that were not seen yet, oldest first.

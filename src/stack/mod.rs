@@ -3,6 +3,7 @@
 //! Only through change sets: what is about to happen is read, shown and judged before it happens.
 
 mod apply;
+mod cancel;
 mod cause;
 mod change_set;
 mod decide;
@@ -11,12 +12,16 @@ mod guard;
 mod live;
 mod outputs;
 mod spec;
+mod validation;
 mod values;
+mod waiting;
 
 pub use apply::{Applied, Step};
+pub use cancel::cancel;
 pub use cause::{ResourceEvent, root_cause};
 pub use decide::{Difference, Verdict, decide};
 pub use guard::{AllowReplace, Violation, guard, holds_data};
 pub use live::{Live, Status, describe, observe_all};
 pub use outputs::unknown_outputs;
 pub use spec::{ParameterValue, Spec};
+pub use waiting::{Waiting, Waits};

@@ -59,6 +59,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Template> {
         .and_then(|node| named(reader, node, |reader, node| resource(reader, node, has_macros)));
     let outputs = fields.get("Outputs").and_then(|node| named(reader, node, output));
     Some(Template {
+        file: reader.source().file.to_owned(),
         text: reader.source().text.to_owned(),
         description: fields.get("Description").and_then(Node::scalar).map(str::to_owned),
         parameters: parameters.unwrap_or_default(),

@@ -12,6 +12,8 @@ const MAX_SIZE: usize = 51_200;
 /// A CloudFormation template in which every reference has a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
+    /// Its path in the repository.
+    pub file: String,
     /// The text, as it is sent to CloudFormation.
     pub text: String,
     /// What the template says about itself.
@@ -73,6 +75,12 @@ impl Template {
             targets::check(&mut reader, &root, template);
         }
         reader.finish(sections)
+    }
+
+    /// Where a resource is declared: `stacks/msk/template.yaml:42`.
+    #[must_use]
+    pub fn place(&self, logical_id: &str) -> Option<String> {
+        Some(format!("{}:{}", self.file, self.resources.get(logical_id)?.line))
     }
 
     /// What CloudFormation must be told to allow for this template.

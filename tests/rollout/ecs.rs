@@ -2,23 +2,33 @@
 
 use std::panic::AssertUnwindSafe;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
-    ContainerDefinition, DeploymentCircuitBreaker, DeploymentConfiguration, KeyValuePair,
+    ContainerDefinition, DeploymentCircuitBreaker, DeploymentConfiguration, KeyValuePair, LogConfiguration,
+    LogDriver,
 };
 use futures::FutureExt as _;
 use pipeline::plan::Action;
-use pipeline::rollout::ecs::{RolloutState, Target, decide, live, observe, observe_all, roll};
+use pipeline::rollout::ecs::{RolloutState, Target, Witnesses, decide, live, observe, observe_all, roll};
 use pipeline::rollout::{Proof, Tasks};
 
 use crate::cloud::{config, listen, timing, unique};
 use crate::images::{Image, Repository};
 use crate::outage::Cable;
 
+fn witnesses(config: &SdkConfig) -> Witnesses {
+    Witnesses {
+        load_balancing: aws_sdk_elasticloadbalancingv2::Client::new(config),
+        logs: aws_sdk_cloudwatchlogs::Client::new(config),
+    }
+}
+
 /// A service that runs revision 1 of a task definition.
 struct Fixture {
     client: Client,
+    witnesses: Witnesses,
     repository: Repository,
     name: String,
     first: Image,
@@ -28,7 +38,9 @@ impl Fixture {
     async fn new(breaker: bool) -> Self {
         let repository = Repository::new().await;
         let first = repository.push("1");
-        let fixture = Self { client: Client::new(&config()), repository, name: unique("ecs"), first };
+        let witnesses = witnesses(&config());
+        let fixture =
+            Self { client: Client::new(&config()), witnesses, repository, name: unique("ecs"), first };
         fixture.client.create_cluster().cluster_name(&fixture.name).send().await.expect("a cluster");
         fixture.register(&fixture.first, None).await;
         let breaker = DeploymentCircuitBreaker::builder().enable(breaker).rollback(breaker).build();
@@ -42,15 +54,16 @@ impl Fixture {
             .send()
             .await
             .expect("a service");
-        fixture.wait_until_it_runs().await;
+        fixture.wait_until_it_is_steady().await;
         fixture
     }
 
     /// As a stack does before it calls the service created.
-    async fn wait_until_it_runs(&self) {
+    async fn wait_until_it_is_steady(&self) {
         let target = Target::new(&self.name, &self.name, &format!("{}:1", self.name)).expect("a target");
         for _ in 0..100 {
-            if observe(&self.client, &target).await.expect("a service").tasks.running == 1 {
+            let service = observe(&self.client, &target).await.expect("a service");
+            if service.primary.state == RolloutState::Completed && service.tasks.all_run() {
                 return;
             }
             tokio::time::sleep(timing().poll).await;
@@ -63,6 +76,13 @@ impl Fixture {
         let exit = exit_code.map(|code| KeyValuePair::builder().name("EXIT_CODE").value(code).build());
         let container =
             ContainerDefinition::builder().name("app").image(&image.uri).essential(true).memory(32);
+        let log = LogConfiguration::builder()
+            .log_driver(LogDriver::Awslogs)
+            .options("awslogs-group", &self.name)
+            .options("awslogs-create-group", "true")
+            .options("awslogs-region", "us-east-1")
+            .options("awslogs-stream-prefix", "api");
+        let container = container.log_configuration(log.build().expect("a log"));
         let answer = self
             .client
             .register_task_definition()
@@ -95,6 +115,8 @@ impl Fixture {
             let deregister = self.client.deregister_task_definition().task_definition(revision);
             deregister.send().await.expect("to deregister");
         }
+        // It is there once a task has written something.
+        let _ = self.witnesses.logs.delete_log_group().log_group_name(&self.name).send().await;
         self.repository.clean().await;
     }
 }
@@ -117,7 +139,8 @@ async fn a_service_moves_to_the_new_revision_and_its_digest_proves_it() {
         assert_eq!(fixture.decided(&target).await, "Roll: service runs revision 1, stack defines 2");
 
         let (events, mut told) = listen();
-        let running = roll(&fixture.client, &target, timing(), &events).await.expect("to roll");
+        let running =
+            roll(&fixture.client, &fixture.witnesses, &target, timing(), &events).await.expect("to roll");
 
         assert_eq!(running.version, format!("{}:2", fixture.name));
         assert_eq!(running.digests, [image.digest.clone()].into());
@@ -143,7 +166,9 @@ async fn a_service_that_runs_the_revision_already_is_left_alone() {
         let deployment = fixture.deployment(&target).await;
         assert_eq!(fixture.decided(&target).await, "Nothing: service runs revision 1");
         let (events, _told) = listen();
-        let running = roll(&fixture.client, &target, timing(), &events).await.expect("nothing to roll");
+        let running = roll(&fixture.client, &fixture.witnesses, &target, timing(), &events)
+            .await
+            .expect("nothing to roll");
         assert_eq!(running.digests, [fixture.first.digest.clone()].into());
         assert_eq!(fixture.deployment(&target).await, deployment, "no new deployment");
     })
@@ -160,7 +185,8 @@ async fn a_deployment_that_is_under_way_is_followed_not_started_twice() {
         assert_eq!(fixture.decided(&target).await, "Roll: deployment of revision 2 is under way");
 
         let (events, _told) = listen();
-        let running = roll(&fixture.client, &target, timing(), &events).await.expect("to follow");
+        let running =
+            roll(&fixture.client, &fixture.witnesses, &target, timing(), &events).await.expect("to follow");
         assert_eq!(running.proof, Proof::Digest);
         assert_eq!(fixture.deployment(&target).await, deployment);
     })
@@ -168,11 +194,12 @@ async fn a_deployment_that_is_under_way_is_followed_not_started_twice() {
 }
 
 /// Rolls to a revision whose tasks end at once; what is said, with names that are the same in every run.
-async fn fail(fixture: &Fixture) -> (String, Vec<String>) {
+async fn fail(fixture: &Fixture, witnesses: &Witnesses) -> (String, Vec<String>) {
     let target = fixture.register(&fixture.repository.push("2"), Some("3")).await;
     let (events, mut told) = listen();
-    let failure =
-        roll(&fixture.client, &target, timing(), &events).await.expect_err("tasks that end at once");
+    let failure = roll(&fixture.client, witnesses, &target, timing(), &events)
+        .await
+        .expect_err("tasks that end at once");
     let service = observe(&fixture.client, &target).await.expect("a service");
     assert_eq!(service.primary.task_definition.revision(), 1);
     assert_eq!(service.primary.state, RolloutState::Completed);
@@ -184,13 +211,17 @@ async fn fail(fixture: &Fixture) -> (String, Vec<String>) {
 #[tokio::test]
 async fn tasks_that_end_at_once_trip_the_breaker_and_the_old_revision_serves_again() {
     with_service(true, async |fixture| {
-        let (said, told) = fail(fixture).await;
-        insta::with_settings!({ filters => vec![(r"\d tasks stopped:", "N tasks stopped:")] }, {
+        let (said, told) = fail(fixture, &fixture.witnesses).await;
+        let filters = vec![(r"\d tasks stopped:", "N tasks stopped:"), (r"task [0-9a-f-]{32,36}", "task ID")];
+        insta::with_settings!({ filters => filters }, {
             insta::assert_snapshot!(said, @"
             service api could not be moved to api:2: ECS deployment circuit breaker was triggered after 3 consecutive task failures.
               N tasks stopped: Essential container exited; container app: exit code 3
+              task ID, container app wrote last:
+                starting
+                the broker does not answer
               the service runs api:1 again, 1 of 1 tasks
-              next: fix it, commit, and run again
+              next: `aws logs tail api --since 15m` shows what its tasks wrote; fix it, commit, and run again
             ");
         });
         assert!(told.iter().any(|line| line.ends_with("container app: exit code 3")), "{told:#?}");
@@ -199,17 +230,20 @@ async fn tasks_that_end_at_once_trip_the_breaker_and_the_old_revision_serves_aga
 }
 
 #[tokio::test]
-async fn without_a_breaker_tasks_that_keep_ending_are_not_waited_for() {
+async fn without_a_breaker_tasks_that_keep_ending_are_not_waited_for_and_neither_are_their_logs() {
     with_service(false, async |fixture| {
-        let (said, told) = fail(fixture).await;
+        let unplugged = config().into_builder().endpoint_url("http://127.0.0.1:1");
+        let (said, told) = fail(fixture, &witnesses(&unplugged.build())).await;
         insta::with_settings!({ filters => vec![(r"\d tasks stopped", "N tasks stopped")] }, {
             insta::assert_snapshot!(said, @"
             service api could not be moved to api:2: N tasks stopped and none stayed up
               N tasks stopped: Essential container exited; container app: exit code 3
               the service runs api:1 again, 1 of 1 tasks
-              next: fix it, commit, and run again
+              next: `aws logs tail api --since 15m` shows what its tasks wrote; fix it, commit, and run again
             ");
         });
+        let missing = told.iter().filter(|line| line.starts_with("warning: not everything about"));
+        assert_eq!(missing.count(), 1, "{told:#?}");
         assert!(told.contains(&format!("going back to {}:1", fixture.name)), "{told:#?}");
     })
     .await;
@@ -223,7 +257,9 @@ async fn a_lost_connection_does_not_fail_a_deployment() {
         let config = config().into_builder().endpoint_url(&cable.endpoint);
         let client = Client::new(&config.retry_config(RetryConfig::disabled()).build());
         let (events, mut told) = listen();
-        let rolling = tokio::spawn(async move { roll(&client, &target, timing(), &events).await });
+        let witnesses = fixture.witnesses.clone();
+        let rolling =
+            tokio::spawn(async move { roll(&client, &witnesses, &target, timing(), &events).await });
 
         told.progress().await;
         cable.cut();

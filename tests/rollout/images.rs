@@ -1,4 +1,4 @@
-//! Images that are cheap to make: one static binary that waits, or ends at once when `EXIT_CODE` is set.
+//! Images that are cheap to make: one static binary that waits, or says why and ends at once when `EXIT_CODE` is set.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,12 +9,16 @@ use crate::cloud::{config, endpoint, unique};
 
 const SOURCE: &str = r#"
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 static void end(int number) { (void)number; _exit(0); }
 int main(void) {
     const char *code = getenv("EXIT_CODE");
-    if (code) return atoi(code);
+    if (code && *code) {
+        puts("starting\nthe broker does not answer");
+        return atoi(code);
+    }
     signal(SIGTERM, end);
     for (;;) pause();
 }

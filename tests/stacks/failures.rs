@@ -19,6 +19,8 @@ fn a_failed_creation_blocks_what_depends_on_it_and_is_mended_by_the_next_run() {
     let cause = &failed.details[0];
     assert!(cause.starts_with("Queue (AWS::SQS::Queue) CREATE_FAILED: "), "{failed}");
     assert!(cause.contains("DelaySeconds"), "{failed}");
+    assert_eq!(failed.details[1..], ["at stacks/a/template.yaml:3"]);
+    assert_eq!(failed.hint.as_deref(), Some("mend the cause and run again"));
     assert_eq!(output.outcomes()["stack/b"], Outcome::Blocked { by: StepId::stack("a") });
     assert_eq!(output.changed(), ["stack/c"]);
     assert_eq!(cloud.stack_status("a"), None);
@@ -84,6 +86,19 @@ fn what_a_failed_creation_left_is_deleted_and_made_anew() {
 }
 
 #[test]
+fn what_early_validation_finds_names_its_line() {
+    let (repository, cloud) = with_template_of_a(
+        "Resources:\n  Kept: { Type: AWS::SQS::Queue }\n  Profile:\n    Type: AWS::Signer::SigningProfile\n    \
+         Properties: { PlatformId: Paper }\nOutputs:\n  Text: { Value: !GetAtt Kept.QueueName }\n",
+    );
+    let failed = failure(&repository.run(&[]).code(1), "stack/a");
+    let [finding, place] = failed.details.as_slice() else { panic!("{failed}") };
+    assert!(finding.starts_with("/Resources/Profile/Properties/PlatformId: Paper is not"), "{failed}");
+    assert_eq!(place, "at stacks/a/template.yaml:3");
+    assert_eq!(cloud.stack_status("a"), None);
+}
+
+#[test]
 fn what_cloudformation_refuses_is_said_and_leaves_no_stack() {
     let (repository, cloud) = with_template_of_a(
         "Resources:\n  Odd: { Type: AWS::Nothing::Known }\nOutputs:\n  Text: { Value: !Ref Odd }\n",
@@ -102,4 +117,5 @@ fn refused_queue(failure: &Failure) {
     let cause = &failure.details[0];
     assert!(cause.starts_with("Queue (AWS::SQS::Queue) ") && cause.contains("_FAILED: "), "{failure}");
     assert!(cause.contains("DelaySeconds"), "{failure}");
+    assert_eq!(failure.details[1], "at stacks/a/template.yaml:5");
 }

@@ -3,12 +3,12 @@ use std::collections::BTreeSet;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::DesiredStatus;
 
-use super::definition::{self, Definition};
+use super::definition::{self, Definition, Log};
 use super::follow::{Rollout, Setback};
 use super::proof::{Finding, prove};
 use super::retreat::retreat;
 use super::watch::Watch;
-use super::{Deployment, RolloutState, Service, Target, TaskDefinition, observe, tasks};
+use super::{Deployment, RolloutState, Service, Target, TaskDefinition, Witnesses, observe, tasks};
 use crate::aws::failure;
 use crate::event::StepEvents;
 use crate::failure::Failure;
@@ -24,15 +24,16 @@ use crate::rollout::{Proof, Running};
 /// failure says what it runs. A failed observation is no failure: it is repeated until the time is over.
 pub async fn roll(
     client: &Client,
+    witnesses: &Witnesses,
     target: &Target,
     timing: Timing,
     events: &StepEvents,
 ) -> Result<Running, Failure> {
     let (definition, before) =
         tokio::try_join!(definition::read(client, &target.task_definition), observe(client, target))?;
-    let rollout = Rollout { client, target, timing, events };
+    let rollout = Rollout { client, witnesses, target, timing, events };
     let watch = start(&rollout, &before).await?;
-    match rollout.follow(watch, &before).await {
+    match rollout.follow(watch, &before, definition.logs.clone()).await {
         Ok(service) => confirm(&rollout, &service, &definition).await,
         Err(Setback::Blind(failure)) => Err(out_of_sight(target, failure)),
         Err(Setback::Failed { why, causes }) => {
@@ -71,7 +72,8 @@ async fn start(rollout: &Rollout<'_>, before: &Service) -> Result<Watch, Failure
         .await
         .map_err(|error| failure(format!("UpdateService of {} to {wanted}", target.service_name()), error))?;
     let Some(service) = answer.service() else {
-        return Err(Failure::new(format!("UpdateService of {}: an empty answer", target.service_name())));
+        return Err(Failure::new(format!("UpdateService of {}: an empty answer", target.service_name()))
+            .hint("run again: a deployment that has begun is followed"));
     };
     Ok(watch(&Service::parse(service)?.primary))
 }
@@ -140,8 +142,10 @@ fn not_moved(
     let mut failure = Failure::new(format!("service {service} could not be moved to {wanted}: {why}"));
     failure.details = causes;
     let next = "fix it, commit, and run again";
-    failure.detail(outcome).hint(match definition.log_groups.first() {
-        Some(group) => format!("`aws logs tail {group} --since 15m` shows what its tasks wrote; {next}"),
+    failure.detail(outcome).hint(match definition.logs.first() {
+        Some(Log { group, .. }) => {
+            format!("`aws logs tail {group} --since 15m` shows what its tasks wrote; {next}")
+        }
         None => next.to_owned(),
     })
 }
@@ -179,7 +183,8 @@ mod tests {
 
     #[test]
     fn a_failure_says_why_what_runs_and_what_to_do() {
-        let definition = Definition { log_groups: ["/ecs/api".to_owned()].into(), ..Definition::default() };
+        let log = Log { container: "app".to_owned(), group: "/ecs/api".to_owned(), prefix: None };
+        let definition = Definition { logs: vec![log], ..Definition::default() };
         let causes =
             vec!["3 tasks stopped: Essential container exited; container app: exit code 3".to_owned()];
         let outcome = "the service runs api:4 again, 2 of 2 tasks".to_owned();

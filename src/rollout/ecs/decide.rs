@@ -59,6 +59,7 @@ mod tests {
             others: Vec::new(),
             breaker: true,
             events: Vec::new(),
+            target_groups: Vec::new(),
         }
     }
 

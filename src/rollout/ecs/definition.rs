@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{ContainerDefinition, TaskDefinitionStatus};
@@ -13,8 +13,19 @@ use crate::rollout::live::pinned_digest;
 pub(super) struct Definition {
     /// The digest of each container's image, where the image is pinned by one.
     pub(super) digests: BTreeMap<String, String>,
-    /// The log groups (`awslogs`) that the containers write to.
-    pub(super) log_groups: BTreeSet<String>,
+    /// Where the containers write, those that use the log driver `awslogs`.
+    pub(super) logs: Vec<Log>,
+}
+
+/// Where a container writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Log {
+    /// The container's name.
+    pub(super) container: String,
+    /// The log group.
+    pub(super) group: String,
+    /// What the names of its streams begin with. Without one they are named after the container's ID in Docker.
+    pub(super) prefix: Option<String>,
 }
 
 /// Reads the revision, before anything is changed.
@@ -26,7 +37,8 @@ pub(super) async fn read(client: &Client, task_definition: &TaskDefinition) -> R
         .await
         .map_err(|error| failure(format!("DescribeTaskDefinition of {task_definition}"), error))?;
     let Some(found) = answer.task_definition() else {
-        return Err(Failure::new(format!("DescribeTaskDefinition of {task_definition}: an empty answer")));
+        return Err(Failure::new(format!("DescribeTaskDefinition of {task_definition}: an empty answer"))
+            .hint("nothing was changed: run again"));
     };
     if matches!(found.status(), Some(TaskDefinitionStatus::Inactive | TaskDefinitionStatus::DeleteInProgress))
     {
@@ -41,11 +53,16 @@ fn parse(containers: &[ContainerDefinition]) -> Definition {
         let digest = pinned_digest(container.image()?)?;
         Some((container.name()?.to_owned(), digest.to_owned()))
     };
-    let log_group = |container: &ContainerDefinition| {
-        container.log_configuration()?.options()?.get("awslogs-group").cloned()
+    let log = |container: &ContainerDefinition| {
+        let options = container.log_configuration()?.options()?;
+        Some(Log {
+            container: container.name()?.to_owned(),
+            group: options.get("awslogs-group")?.clone(),
+            prefix: options.get("awslogs-stream-prefix").cloned(),
+        })
     };
     Definition {
         digests: containers.iter().filter_map(digest).collect(),
-        log_groups: containers.iter().filter_map(log_group).collect(),
+        logs: containers.iter().filter_map(log).collect(),
     }
 }

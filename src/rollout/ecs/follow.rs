@@ -4,6 +4,8 @@ use std::time::SystemTime;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::DesiredStatus;
 
+use super::definition::Log;
+use super::evidence::{Evidence, Witnesses};
 use super::tasks::Task;
 use super::watch::{Verdict, Watch};
 use super::{Service, Target, observe, stopped, tasks};
@@ -19,7 +21,7 @@ pub(super) enum Setback {
     Failed {
         /// In a few words.
         why: String,
-        /// What stopped its tasks, each cause once; or else what the scheduler complained of.
+        /// What stopped its tasks, each cause once, or else what the scheduler complained of; and what else is known.
         causes: Vec<String>,
     },
     /// It is not known how it goes: observations failed until the time was over.
@@ -30,14 +32,28 @@ pub(super) enum Setback {
 #[derive(Clone, Copy)]
 pub(super) struct Rollout<'a> {
     pub(super) client: &'a Client,
+    pub(super) witnesses: &'a Witnesses,
     pub(super) target: &'a Target,
     pub(super) timing: Timing,
     pub(super) events: &'a StepEvents,
 }
 
+/// How a deployment ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The service is steady with it.
+    Steady(Service),
+    /// ECS gave it up, or something else took its place.
+    Over(String),
+    /// It goes on, but it is no use to wait longer.
+    Hopeless(String),
+}
+
 /// What has been seen so far.
-struct Seen {
+pub(super) struct Seen {
     watch: Watch,
+    /// Where the revision's containers write.
+    logs: Vec<Log>,
     events: HashSet<String>,
     /// ARNs of stopped tasks, the revision's and others'.
     tasks: Vec<String>,
@@ -45,52 +61,91 @@ struct Seen {
     /// The scheduler's latest complaint.
     complaint: Option<String>,
     running: Option<Tasks>,
+    evidence: Evidence,
 }
 
 impl Seen {
-    fn causes(&self) -> Vec<String> {
-        let causes = stopped::causes(&self.failed);
-        if causes.is_empty() { self.complaint.iter().cloned().collect() } else { causes }
+    /// Nothing yet, but these events of the service.
+    pub(super) fn new(watch: Watch, logs: Vec<Log>, events: HashSet<String>) -> Self {
+        Self {
+            watch,
+            logs,
+            events,
+            tasks: Vec::new(),
+            failed: Vec::new(),
+            complaint: None,
+            running: None,
+            evidence: Evidence::default(),
+        }
+    }
+
+    /// Why it fails, as far as that is known.
+    pub(super) fn causes(&self) -> Vec<String> {
+        let mut causes = stopped::causes(&self.failed);
+        if causes.is_empty() {
+            causes.extend(self.complaint.clone());
+        }
+        causes.extend(self.evidence.details());
+        causes
     }
 }
 
 impl Rollout<'_> {
     /// Follows a deployment, and tells what happens on the way, until the service is steady on the wanted revision.
     ///
-    /// `before` is the service as it was before the rollout.
-    pub(super) async fn follow(&self, watch: Watch, before: &Service) -> Result<Service, Setback> {
+    /// `before` is the service as it was before the rollout; the revision's containers write to `logs`.
+    pub(super) async fn follow(
+        &self,
+        watch: Watch,
+        before: &Service,
+        logs: Vec<Log>,
+    ) -> Result<Service, Setback> {
         let events = before.events.iter().map(|event| event.id.clone()).collect();
-        let mut seen =
-            Seen { watch, events, tasks: Vec::new(), failed: Vec::new(), complaint: None, running: None };
+        let mut seen = Seen::new(watch, logs, events);
         let why = match self.look_until_the_end(&mut seen).await {
-            Ok(Ok(service)) => return Ok(service),
-            Ok(Err(why)) => why,
+            Ok(End::Steady(service)) => return Ok(service),
+            Ok(End::Over(why) | End::Hopeless(why)) => why,
             Err(Overdue::Waiting) => overdue(self.timing, seen.running),
             Err(Overdue::Blind(failure)) => return Err(Setback::Blind(failure)),
         };
         Err(Setback::Failed { why, causes: seen.causes() })
     }
 
-    async fn look_until_the_end(&self, seen: &mut Seen) -> Result<Result<Service, String>, Overdue> {
+    async fn look_until_the_end(&self, seen: &mut Seen) -> Result<End, Overdue> {
         let mut patience = Patience::new(self.timing, self.events);
+        let mut shown = None;
         loop {
             let look = self.look(seen).await;
+            if let Some(tasks) = seen.running.filter(|tasks| shown != Some(*tasks)) {
+                self.events.progress(tasks.running.into(), Some(tasks.desired.into()), Unit::Tasks);
+                shown = Some(tasks);
+            }
             if let Some(end) = patience.after(look).await? {
                 return Ok(end);
             }
         }
     }
 
-    async fn look(&self, seen: &mut Seen) -> Result<Option<Result<Service, String>>, Failure> {
+    /// One look at the deployment: how it ended, if it has.
+    pub(super) async fn look(&self, seen: &mut Seen) -> Result<Option<End>, Failure> {
         let service = observe(self.client, self.target).await?;
         self.report(&service, seen);
         let read = self.read_stopped(seen).await;
-        match seen.watch.verdict(&service) {
-            Verdict::Steady => Ok(Some(Ok(service))),
-            Verdict::Failed(why) => Ok(Some(Err(why))),
+        let Seen { watch, logs, failed, evidence, .. } = seen;
+        self.ask_load_balancers(&service, watch, evidence).await;
+        self.read_logs(failed, logs, evidence).await;
+        match watch.verdict(&service) {
+            Verdict::Steady => Ok(Some(match self.taken_back(watch).await {
+                Some(why) => End::Over(why),
+                None => End::Steady(service),
+            })),
+            Verdict::Failed(why) => {
+                evidence.record = self.taken_back(watch).await;
+                Ok(Some(End::Over(why)))
+            }
             Verdict::Going => {
                 read?;
-                Ok(self.crash_loop(&service, seen).await?.map(Err))
+                Ok(self.crash_loop(&service, seen).await?.map(End::Hopeless))
             }
         }
     }
@@ -98,12 +153,7 @@ impl Rollout<'_> {
     fn report(&self, service: &Service, seen: &mut Seen) {
         seen.watch.seen |= service.deployments().any(|deployment| deployment.id == seen.watch.deployment);
         let ours = service.deployments().find(|deployment| deployment.task_definition == seen.watch.wanted);
-        if let Some(tasks) = ours.map(|deployment| deployment.tasks) {
-            if seen.running != Some(tasks) {
-                self.events.progress(tasks.running.into(), Some(tasks.desired.into()), Unit::Tasks);
-            }
-            seen.running = Some(tasks);
-        }
+        seen.running = ours.map(|deployment| deployment.tasks).or(seen.running);
         for event in &service.events {
             if seen.events.insert(event.id.clone()) {
                 self.events.log(&event.message);

@@ -18,7 +18,12 @@ const SERVICES_PER_CALL: usize = 10;
 /// # Errors
 /// If the service can't be read, does not exist, or is not deployed by rolling updates.
 pub async fn observe(client: &Client, target: &Target) -> Result<Service, Failure> {
-    observe_chunk(client, &target.cluster, std::slice::from_ref(&target)).await.remove(0)
+    observe_named(client, &target.cluster, target.service_name()).await
+}
+
+/// Like [`observe`], for a service of which it is not known what it should run.
+pub(super) async fn observe_named(client: &Client, cluster: &str, service: &str) -> Result<Service, Failure> {
+    observe_chunk(client, cluster, &[service]).await.remove(0)
 }
 
 /// Reads what many services run, with as few calls as there can be; the answers are in the targets' order.
@@ -31,7 +36,7 @@ pub async fn observe_all(client: &Client, targets: &[Target]) -> Vec<Result<Serv
         indices.chunks(SERVICES_PER_CALL).map(|chunk| (cluster, chunk.to_vec())).collect::<Vec<_>>()
     });
     let answers = join_all(chunks.map(|(cluster, indices)| async move {
-        let asked: Vec<&Target> = indices.iter().map(|index| &targets[*index]).collect();
+        let asked: Vec<&str> = indices.iter().map(|index| targets[*index].service_name()).collect();
         let services = observe_chunk(client, cluster, &asked).await;
         indices.into_iter().zip(services).collect::<Vec<_>>()
     }))
@@ -40,9 +45,8 @@ pub async fn observe_all(client: &Client, targets: &[Target]) -> Vec<Result<Serv
     ordered.into_values().collect()
 }
 
-/// One call for some services of one cluster; as many answers as targets.
-async fn observe_chunk(client: &Client, cluster: &str, targets: &[&Target]) -> Vec<Result<Service, Failure>> {
-    let names: Vec<&str> = targets.iter().map(|target| target.service_name()).collect();
+/// One call for some services of one cluster; as many answers as names.
+async fn observe_chunk(client: &Client, cluster: &str, names: &[&str]) -> Vec<Result<Service, Failure>> {
     let tried = format!("DescribeServices of {} in cluster {}", names.join(", "), last_segment(cluster));
     let call = client
         .describe_services()
@@ -58,7 +62,7 @@ async fn observe_chunk(client: &Client, cluster: &str, targets: &[&Target]) -> V
             .collect(),
         Err(error) => {
             let failure = failure(tried, error);
-            targets.iter().map(|_| Err(failure.clone())).collect()
+            names.iter().map(|_| Err(failure.clone())).collect()
         }
     }
 }

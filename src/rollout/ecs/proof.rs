@@ -67,6 +67,7 @@ mod tests {
                 exit_code: None,
                 reason: None,
             }],
+            addresses: Vec::new(),
         }
     }
 

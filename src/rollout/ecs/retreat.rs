@@ -104,8 +104,15 @@ mod tests {
             tasks,
             created_at: 0,
         };
-        let name = "api".to_owned();
-        Service { name, tasks, primary, others: Vec::new(), breaker: true, events: Vec::new() }
+        Service {
+            name: "api".to_owned(),
+            tasks,
+            primary,
+            others: Vec::new(),
+            breaker: true,
+            events: Vec::new(),
+            target_groups: Vec::new(),
+        }
     }
 
     #[test]

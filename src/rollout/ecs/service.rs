@@ -19,6 +19,8 @@ pub struct Service {
     pub breaker: bool,
     /// What the scheduler says, oldest first.
     pub events: Vec<ServiceEvent>,
+    /// ARNs of the target groups that its tasks belong to.
+    pub target_groups: Vec<String>,
 }
 
 /// One move of a service to a task definition.
@@ -58,6 +60,8 @@ pub struct ServiceEvent {
     pub id: String,
     /// `(service api) has started 1 tasks: …`.
     pub message: String,
+    /// When it was said, in whole seconds since 1970 by the clock of ECS.
+    pub created_at: i64,
 }
 
 impl Service {
@@ -94,6 +98,11 @@ impl Service {
                 .and_then(sdk::DeploymentConfiguration::deployment_circuit_breaker)
                 .is_some_and(sdk::DeploymentCircuitBreaker::enable),
             events: service.events().iter().rev().map(ServiceEvent::parse).collect(),
+            target_groups: service
+                .load_balancers()
+                .iter()
+                .filter_map(|balancer| balancer.target_group_arn().map(str::to_owned))
+                .collect(),
             name,
         })
     }
@@ -127,6 +136,7 @@ impl ServiceEvent {
         Self {
             id: event.id().unwrap_or_default().to_owned(),
             message: event.message().unwrap_or_default().to_owned(),
+            created_at: event.created_at().map_or(0, aws_sdk_ecs::primitives::DateTime::secs),
         }
     }
 }

@@ -92,6 +92,7 @@ mod tests {
                 exit_code,
                 reason: exit_code.filter(|code| *code == 137).map(|_| "OutOfMemoryError".to_owned()),
             }],
+            addresses: Vec::new(),
         }
     }
 

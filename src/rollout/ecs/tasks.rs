@@ -25,6 +25,8 @@ pub(super) struct Task {
     pub(super) stop_code: Option<sdk::TaskStopCode>,
     pub(super) stopped_reason: Option<String>,
     pub(super) containers: Vec<Container>,
+    /// Its own addresses; none where it shares its host's.
+    pub(super) addresses: Vec<String>,
 }
 
 /// One container of a task.
@@ -100,6 +102,13 @@ impl Task {
             stop_code: task.stop_code().cloned(),
             stopped_reason: task.stopped_reason().map(str::to_owned),
             containers: task.containers().iter().map(Container::parse).collect(),
+            addresses: task
+                .attachments()
+                .iter()
+                .flat_map(sdk::Attachment::details)
+                .filter(|detail| detail.name() == Some("privateIPv4Address"))
+                .filter_map(|detail| detail.value().map(str::to_owned))
+                .collect(),
         }
     }
 }

@@ -102,6 +102,7 @@ mod tests {
             others: deployments,
             breaker: true,
             events: Vec::new(),
+            target_groups: Vec::new(),
         })
     }
 
