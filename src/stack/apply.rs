@@ -132,7 +132,7 @@ impl Step<'_> {
         self.execute(spec, &change_set).await
     }
 
-    async fn execute(&self, spec: &Spec, change_set: &ChangeSet) -> Result<Applied, Failure> {
+    pub(super) async fn execute(&self, spec: &Spec, change_set: &ChangeSet) -> Result<Applied, Failure> {
         let changed = change_set.changes.len();
         let mut operation =
             Operation::about_to_start(self.client, &change_set.stack_id, changed as u64).await?;
@@ -165,7 +165,7 @@ impl Step<'_> {
         }
     }
 
-    fn violations(&self, change_set: &ChangeSet) -> Vec<Violation> {
+    pub(super) fn violations(&self, change_set: &ChangeSet) -> Vec<Violation> {
         guard(self.stack, &change_set.changes, &change_set.retained, self.allowed)
     }
 }

@@ -5,12 +5,12 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, ExecutionStatus, OnStackFailure, Parameter,
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentMode, ExecutionStatus, OnStackFailure, Parameter,
     PolicyAction, RequiresRecreation, ResourceAttribute, ResourceChange, ResourceChangeDetail, Tag,
 };
 use sha2::{Digest, Sha256};
 
-use super::{ParameterValue, Spec};
+use super::{Live, ParameterValue, Spec};
 use crate::aws::failure;
 use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, PropertyChange, Replacement};
@@ -39,6 +39,9 @@ pub enum Purpose {
     Apply,
 }
 
+/// The name of the change set that puts a stack back.
+const REVERT: &str = "pipeline-revert";
+
 /// Makes a change set and waits until CloudFormation has worked it out. `None` if there is nothing to change.
 ///
 /// Parameters that are not known yet keep the value that they have.
@@ -56,8 +59,50 @@ pub async fn prepare(
         Some(id) => wait(client, &spec.stack_name, &id).await?,
         None => meet(client, spec, creates, &name).await?,
     };
+    judge(client, &spec.stack_name, creates, described).await
+}
+
+/// Like [`prepare`], for a change set that brings the stack's resources back to what the stack says already: its
+/// template and parameters stay, and what is live is compared with them.
+///
+/// # Errors
+/// If CloudFormation refuses it.
+pub async fn prepare_revert(
+    client: &Client,
+    stack_name: &str,
+    live: &Live,
+    capabilities: &BTreeSet<crate::config::Capability>,
+) -> Result<Option<ChangeSet>, Failure> {
+    let tried = |what: &str| format!("{what} on {stack_name}, to put it back (REVERT_DRIFT)");
+    // One that an earlier attempt left knows nothing of what has happened since; there mostly is none.
+    let left = client.delete_change_set().stack_name(&live.id).change_set_name(REVERT).send();
+    left.await.map_err(|error| failure(tried("DeleteChangeSet"), error))?;
+    let previous = |name: &String| Parameter::builder().parameter_key(name).use_previous_value(true).build();
+    let answer = client
+        .create_change_set()
+        .stack_name(&live.id)
+        .change_set_name(REVERT)
+        .change_set_type(ChangeSetType::Update)
+        .deployment_mode(DeploymentMode::RevertDrift)
+        .use_previous_template(true)
+        .set_parameters(Some(live.parameters.keys().map(previous).collect()))
+        .set_capabilities(Some(capabilities.iter().map(|known| Capability::from(known.as_str())).collect()))
+        .send()
+        .await
+        .map_err(|error| failure(tried("CreateChangeSet"), error))?;
+    let described = wait(client, stack_name, answer.id().unwrap_or(REVERT)).await?;
+    judge(client, stack_name, false, described).await
+}
+
+/// The change set that was described; `None` if there is nothing to change.
+async fn judge(
+    client: &Client,
+    stack_name: &str,
+    creates: bool,
+    described: DescribeChangeSetOutput,
+) -> Result<Option<ChangeSet>, Failure> {
     let change_set = ChangeSet {
-        id: described.change_set_id().unwrap_or(&name).to_owned(),
+        id: described.change_set_id().unwrap_or_default().to_owned(),
         stack_id: described.stack_id().unwrap_or_default().to_owned(),
         creates,
         changes: described
@@ -75,7 +120,7 @@ pub async fn prepare(
     if described.status() == Some(&ChangeSetStatus::CreateComplete) {
         return Ok(Some(change_set));
     }
-    let refusal = refusal(client, &spec.stack_name, &change_set, &described).await;
+    let refusal = refusal(client, stack_name, &change_set, &described).await;
     discard(client, &change_set).await?;
     refusal.map_or(Ok(None), Err)
 }
