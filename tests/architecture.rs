@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules; each uses only those to the right of it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "cli",
     "report",
+    "drift",
     "status",
     "init",
     "run",

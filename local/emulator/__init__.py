@@ -8,7 +8,7 @@ emulator's own service, where it has one.
 
 from ministack.services.cloudformation import provisioners, stacks
 
-from . import ec2, event_sources, functions, images, msk, numbers, replacement, scaling
+from . import drift, ec2, event_sources, functions, images, msk, numbers, replacement, scaling
 
 
 def extend():
@@ -26,6 +26,7 @@ def extend():
     functions.skip_memory_measurement()
     images.pull_from_emulator()
     numbers.convert_numbers()
+    drift.revert_drift()
 
 
 def _register(name, resource_type):

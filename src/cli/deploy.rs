@@ -41,6 +41,17 @@ impl Deploy {
         command: Command,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
+        let (deployment, session) = self.deployment(place, repository, snapshot).await?;
+        self.report(deployment, session, command, interrupt).await
+    }
+
+    /// What a snapshot asks for, and where.
+    pub async fn deployment(
+        &self,
+        place: &Place,
+        repository: &Arc<Repository>,
+        snapshot: Snapshot,
+    ) -> Result<(Deployment, Session), Exit> {
         let project = place.project(&snapshot)?;
         let environment = self.environment.choose(&project)?;
         let selected = project.graph(&environment).select(&self.only).map_err(Exit::usage)?;
@@ -57,7 +68,7 @@ impl Deploy {
             environment,
             project,
         };
-        self.report(deployment, session, command, interrupt).await
+        Ok((deployment, session))
     }
 
     async fn report(
@@ -91,7 +102,7 @@ impl Deploy {
 }
 
 /// A digest of each workload's inputs.
-pub fn digests(config: &Config, snapshot: &Snapshot) -> Result<BTreeMap<String, String>, Exit> {
+fn digests(config: &Config, snapshot: &Snapshot) -> Result<BTreeMap<String, String>, Exit> {
     let digest = |(name, workload): (&String, &crate::config::Workload)| {
         let digest = snapshot.digest(&workload.inputs).map_err(|error| {
             Exit::usage(anyhow::Error::context(error, format!("the inputs of workload {name}")))

@@ -45,7 +45,7 @@ impl Place {
 }
 
 /// The environment to work on.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct EnvironmentChoice {
     /// The environment; may be left out where there is only one
     #[arg(short, long, value_name = "NAME", env = "PIPELINE_ENV")]
@@ -79,7 +79,7 @@ pub enum ExitCode {
     Failed = 1,
     /// Usage or configuration.
     Usage = 2,
-    /// `plan --exit-code` found changes.
+    /// `plan --exit-code` found changes, or `drift` drift.
     Changes = 3,
     /// Interrupted.
     Interrupted = 130,

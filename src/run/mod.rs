@@ -8,6 +8,7 @@ mod context;
 mod image;
 mod rollout;
 mod stack;
+mod survey;
 mod tree;
 mod values;
 
@@ -26,6 +27,7 @@ use crate::stack::AllowReplace;
 
 use board::{Board, Ended};
 use context::Context;
+pub use survey::{Survey, Target, survey};
 pub use tree::Tree;
 
 /// What is to be planned or run.
@@ -50,7 +52,7 @@ pub struct Deployment {
 /// How it is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Plan or run.
+    /// Plan, run or revert.
     pub command: Command,
     /// How many steps may act at the same time.
     pub concurrency: usize,

@@ -4,6 +4,7 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{
     PropertyDifference, StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus,
 };
+use serde::Serialize;
 
 use super::Live;
 use crate::aws::{Pace, failure};
@@ -23,7 +24,7 @@ pub struct Drift {
 }
 
 /// A resource that is not what the template says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResourceDrift {
     /// The resource's name in the template.
     pub logical_id: String,
@@ -34,17 +35,20 @@ pub struct ResourceDrift {
     /// It does not exist any more.
     pub deleted: bool,
     /// What differs, of a resource that exists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyDrift>,
 }
 
 /// A property that is not what the template says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PropertyDrift {
     /// Path from the resource's properties: `RedrivePolicy.maxReceiveCount`.
     pub path: String,
     /// What the template says; `None` if it says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// What is live; `None` if it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<String>,
 }
 
