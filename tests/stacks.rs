@@ -6,6 +6,8 @@ mod account;
 mod changes;
 #[path = "stacks/data.rs"]
 mod data;
+#[path = "stacks/drift.rs"]
+mod drift;
 #[path = "stacks/failures.rs"]
 mod failures;
 #[path = "stacks/interrupts.rs"]

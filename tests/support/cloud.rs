@@ -99,6 +99,20 @@ impl Cloud {
         });
     }
 
+    /// Changes by hand how long a log group keeps its lines.
+    pub(crate) fn keep_logs(&self, group: &str, days: i32) {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let put = client.put_retention_policy().log_group_name(group).retention_in_days(days);
+        self.runtime.block_on(put.send()).expect("a log group");
+    }
+
+    /// Deletes a log group by hand.
+    pub(crate) fn delete_logs(&self, group: &str) {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let delete = client.delete_log_group().log_group_name(group);
+        self.runtime.block_on(delete.send()).expect("a log group");
+    }
+
     /// Deletes stacks as somebody outside of the pipeline would.
     pub(crate) fn delete_stacks(&self) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);

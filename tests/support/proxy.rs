@@ -10,6 +10,8 @@ const READS: [&str; 5] = ["Describe", "Get", "List", "BatchGet", "GET "];
 pub(crate) struct Proxy {
     port: u16,
     calls: Arc<Mutex<Vec<String>>>,
+    /// A form parameter that does not reach the API.
+    dropped: Arc<Mutex<Option<String>>>,
 }
 
 impl Proxy {
@@ -17,12 +19,12 @@ impl Proxy {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let proxy = Self { port, calls: Arc::default() };
-        let calls = Arc::clone(&proxy.calls);
+        let proxy = Self { port, calls: Arc::default(), dropped: Arc::default() };
+        let relaying = proxy.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let calls = Arc::clone(&calls);
-                std::thread::spawn(move || drop(relay(&client, &calls)));
+                let proxy = relaying.clone();
+                std::thread::spawn(move || drop(relay(&client, &proxy)));
             }
         });
         proxy
@@ -37,6 +39,11 @@ impl Proxy {
         std::mem::take(&mut self.calls.lock().expect("no panic"))
     }
 
+    /// From now on this form parameter is left out of every call, as if the API did not know it.
+    pub(crate) fn drop_from_calls(&self, parameter: &str) {
+        *self.dropped.lock().expect("no panic") = Some(parameter.to_owned());
+    }
+
     /// The calls among these that change something.
     pub(crate) fn writes(calls: &[String]) -> Vec<&String> {
         let reads = |call: &&String| READS.iter().any(|prefix| call.starts_with(prefix));
@@ -45,7 +52,7 @@ impl Proxy {
 }
 
 /// One request and its answer; the connection is closed then, and the client opens another.
-fn relay(client: &TcpStream, calls: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn relay(client: &TcpStream, proxy: &Proxy) -> std::io::Result<()> {
     let mut reader = BufReader::new(client);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -57,15 +64,23 @@ fn relay(client: &TcpStream, calls: &Mutex<Vec<String>>) -> std::io::Result<()> 
     let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    calls.lock().expect("no panic").push(operation(&head, &String::from_utf8_lossy(&body)));
+    proxy.calls.lock().expect("no panic").push(operation(&head, &String::from_utf8_lossy(&body)));
+    if let Some(dropped) = proxy.dropped.lock().expect("no panic").as_ref() {
+        body = String::from_utf8_lossy(&body).replace(dropped.as_str(), "Dropped=").into_bytes();
+    }
     let mut server = TcpStream::connect(upstream())?;
     let kept =
-        head.lines().filter(|line| !line.is_empty() && !line.to_lowercase().starts_with("connection:"));
-    let head: Vec<&str> = kept.chain(["Connection: close", "", ""]).collect();
+        head.lines().filter(|line| !line.is_empty() && !has_any(line, ["connection:", "content-length:"]));
+    let length = format!("Content-Length: {}", body.len());
+    let head: Vec<&str> = kept.chain(["Connection: close", &length, "", ""]).collect();
     server.write_all(head.join("\r\n").as_bytes())?;
     server.write_all(&body)?;
     std::io::copy(&mut server, &mut &*client)?;
     Ok(())
+}
+
+fn has_any<const N: usize>(line: &str, names: [&str; N]) -> bool {
+    names.iter().any(|name| line.to_lowercase().starts_with(name))
 }
 
 fn upstream() -> String {
