@@ -94,6 +94,7 @@ fn name(verdict: &Verdict) -> &'static str {
         Verdict::Create => "create",
         Verdict::Recreate { .. } => "delete, then create",
         Verdict::Update { .. } => "update",
+        Verdict::Recover { .. } => "finish the rollback, then decide anew",
         Verdict::Busy { .. } => "wait",
         Verdict::Stuck(_) => "needs a person",
     }

@@ -16,6 +16,8 @@ mod interrupts;
 mod order;
 #[path = "stacks/selection.rs"]
 mod selection;
+#[path = "stacks/states.rs"]
+mod states;
 mod support;
 
 use pipeline::event::Outcome;

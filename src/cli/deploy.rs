@@ -10,7 +10,7 @@ use crate::event::{Command, Events, Revision, RunResult};
 use crate::report::{self, Output, github};
 use crate::run::{self, Deployment, Interrupt, Tree};
 use crate::source::{Repository, Snapshot, github_repository};
-use crate::stack::AllowReplace;
+use crate::stack::{AllowReplace, SkipRollback};
 
 /// What `plan`, `run` and `watch` have in common.
 #[derive(Debug, Args)]
@@ -23,6 +23,9 @@ pub struct Deploy {
     /// Lets this resource be replaced or deleted although it holds data
     #[arg(long, value_name = "STACK/RESOURCE")]
     pub allow_replace: Vec<AllowReplace>,
+    /// Leaves this resource as it is when the rollback of a failed update goes on
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    pub skip_rollback: Vec<SkipRollback>,
     /// How many steps may act at the same time
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
@@ -82,6 +85,7 @@ impl Deploy {
             command,
             concurrency: usize::from(self.concurrency),
             allow_replace: self.allow_replace.clone(),
+            skip_rollback: self.skip_rollback.clone(),
         };
         let (events, receiver) = Events::channel();
         let status = (command == Command::Run).then(|| commit_status(&deployment)).flatten().map(|status| {

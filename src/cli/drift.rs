@@ -74,6 +74,7 @@ impl Drift {
             environment: self.environment.clone(),
             only,
             allow_replace: self.allow_replace.clone(),
+            skip_rollback: Vec::new(),
             concurrency: 4,
             output: if self.output == Format::Json { Output::Json } else { Output::Auto },
         }

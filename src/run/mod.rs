@@ -23,7 +23,7 @@ use crate::event::{Command, Event, Events, Outcome, Revision, RunResult};
 use crate::failure::Failure;
 use crate::plan::{Graph, StepId, StepKind};
 use crate::project::Project;
-use crate::stack::AllowReplace;
+use crate::stack::{AllowReplace, SkipRollback};
 
 use board::{Board, Ended};
 use context::Context;
@@ -58,6 +58,8 @@ pub struct Options {
     pub concurrency: usize,
     /// What may be replaced or deleted although it holds data.
     pub allow_replace: Vec<AllowReplace>,
+    /// What a rollback that goes on may leave as it is.
+    pub skip_rollback: Vec<SkipRollback>,
 }
 
 /// Asks a walk to end. What CloudFormation and the services are already doing is followed to its end after the

@@ -19,6 +19,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
         pace: &context.session.stacks_pace,
         stack: &id.name,
         allowed: &context.options.allow_replace,
+        skip_rollback: &context.options.skip_rollback,
         events: &events,
     };
     let live = context.live.get(&id.name).cloned();

@@ -45,7 +45,7 @@ pub enum Target {
 pub async fn survey(mut deployment: Deployment, session: Session) -> Result<Survey, Failure> {
     // No step runs, so none is to be waited for: what is live counts.
     let chosen = std::mem::take(&mut deployment.selected);
-    let options = Options { command: Command::Plan, concurrency: 1, allow_replace: Vec::new() };
+    let options = Options { command: Command::Plan, concurrency: 1, allow_replace: Vec::new(), skip_rollback: Vec::new() };
     let context =
         Context::observe(deployment, options, session, Events::channel().0, CancellationToken::new()).await?;
     let stacks = context.live.keys().filter(|name| chosen.contains(&StepId::stack(*name)));

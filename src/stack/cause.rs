@@ -1,3 +1,5 @@
+use std::fmt;
+
 use aws_sdk_cloudformation::types::StackEvent;
 
 /// One entry of a stack's history.
@@ -22,6 +24,14 @@ impl ResourceEvent {
     #[must_use]
     pub fn about_stack(&self, stack_id: &str) -> bool {
         self.physical_id == stack_id
+    }
+}
+
+/// `Cluster (AWS::MSK::Cluster) UPDATE_FAILED: the brokers are being rebooted`.
+impl fmt::Display for ResourceEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = self.reason.as_deref().unwrap_or("no reason given");
+        write!(f, "{} ({}) {}: {reason}", self.logical_id, self.resource_type, self.status)
     }
 }
 
