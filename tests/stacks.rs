@@ -14,6 +14,8 @@ mod failures;
 mod interrupts;
 #[path = "stacks/order.rs"]
 mod order;
+#[path = "stacks/rolled.rs"]
+mod rolled;
 #[path = "stacks/selection.rs"]
 mod selection;
 #[path = "stacks/states.rs"]

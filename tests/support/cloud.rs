@@ -50,6 +50,27 @@ impl Cloud {
         outputs.map(|output| (text(output.output_key()), text(output.output_value()))).collect()
     }
 
+    /// What a stack was given.
+    pub(crate) fn parameters(&self, stack: &str) -> BTreeMap<String, String> {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        let answer = self.block_on(client.describe_stacks().stack_name(name).send()).expect("a stack");
+        let parameters = answer.stacks().first().expect("a stack").parameters().iter();
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        parameters
+            .map(|parameter| (text(parameter.parameter_key()), text(parameter.parameter_value())))
+            .collect()
+    }
+
+    /// How to reach it with a client of one's own.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// How many change sets were ever left at a stack.
     pub(crate) fn change_sets(&self, stack: &str) -> usize {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
