@@ -115,6 +115,8 @@ fn each_thing_has_one_writer() {
                 ".delete_stack()",
                 ".create_stack()",
                 ".update_stack()",
+                ".continue_update_rollback()",
+                ".rollback_stack()",
             ],
         ),
     ] {

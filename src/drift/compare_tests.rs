@@ -12,8 +12,11 @@ const SERVICE: &str = "arn:aws:ecs:eu-west-1:1:service/events/api";
 const ALIAS: &str = "arn:aws:lambda:eu-west-1:1:function:processor:live";
 
 fn drift(resource_type: &str, physical_id: &str, paths: &[&str]) -> ResourceDrift {
-    let property =
-        |path: &&str| PropertyDrift { path: (*path).to_owned(), expected: None, actual: Some("1".to_owned()) };
+    let property = |path: &&str| PropertyDrift {
+        path: (*path).to_owned(),
+        expected: None,
+        actual: Some("1".to_owned()),
+    };
     ResourceDrift {
         logical_id: "Thing".to_owned(),
         resource_type: resource_type.to_owned(),
@@ -39,10 +42,13 @@ fn left(drift: ResourceDrift, members: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_a_release_moves_is_no_drift_of_the_stack() {
-    let service = |id| drift("AWS::ECS::Service", id, &["TaskDefinition", "DeploymentConfiguration.MaximumPercent"]);
+    let service =
+        |id| drift("AWS::ECS::Service", id, &["TaskDefinition", "DeploymentConfiguration.MaximumPercent"]);
     assert_eq!(left(service(SERVICE), &[]), ["DeploymentConfiguration.MaximumPercent"]);
     assert_eq!(left(service("arn:aws:ecs:eu-west-1:1:service/events/other"), &[]).len(), 2);
-    let alias = |id| drift("AWS::Lambda::Alias", id, &["FunctionVersion", "RoutingConfig.AdditionalVersionWeights.0"]);
+    let alias = |id| {
+        drift("AWS::Lambda::Alias", id, &["FunctionVersion", "RoutingConfig.AdditionalVersionWeights.0"])
+    };
     assert!(left(alias(ALIAS), &[]).is_empty());
     assert_eq!(left(alias("arn:aws:lambda:eu-west-1:1:function:processor:other"), &[]).len(), 2);
 }
@@ -79,7 +85,7 @@ fn only_another_revision_is_drift_of_a_service() {
     let all = Tasks { running: 2, desired: 2 };
     let told = |revision, state, tasks| {
         let found = service("api", &running(revision, state, tasks), &target);
-        format!("{} {:?} {:?}", found.state.as_str(), found.differences, found.note)
+        format!("{:?} {:?} {:?}", found.state, found.differences, found.note)
     };
     insta::assert_snapshot!([
         told("api:5", RolloutState::Completed, all),
@@ -87,10 +93,10 @@ fn only_another_revision_is_drift_of_a_service() {
         told("api:5", RolloutState::InProgress, all),
         told("api:5", RolloutState::Completed, Tasks { running: 1, desired: 2 }),
     ].join("\n"), @r#"
-    in_sync [] None
-    drifted ["service runs revision 4, stack defines 5"] None
-    in_sync [] Some("deployment of revision 5 is under way")
-    in_sync [] Some("revision 5 is to run, and 1 of 2 tasks do")
+    InSync [] None
+    Drifted ["service runs revision 4, stack defines 5"] None
+    InSync [] Some("deployment of revision 5 is under way")
+    InSync [] Some("revision 5 is to run, and 1 of 2 tasks do")
     "#);
 }
 
@@ -119,7 +125,7 @@ fn an_alias_and_the_code_behind_it_are_compared() {
         let found = super::function("processor", function, Some(&image(given)));
         let marks = [(found.canary, " canary"), (found.by_hand.is_some(), " by hand")];
         let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-        format!("{}{marks}: {}", found.state.as_str(), found.differences.join("; "))
+        format!("{:?}{marks}: {}", found.state, found.differences.join("; "))
     };
     let seven = || snapshot("7", "a", "128");
     insta::assert_snapshot!([
@@ -130,12 +136,12 @@ fn an_alias_and_the_code_behind_it_are_compared() {
         told(&found(snapshot("$LATEST", "a", "128"), seven(), &[]), "a"),
         told(&found(seven(), seven(), &[]), "b"),
     ].join("\n"), @"
-    in_sync: 
-    drifted: alias live points at version 7, the stack defines another: configuration changed: MemorySize 128 → 256
-    drifted canary: alias live sends 10 % of the calls to version 8
-    drifted canary: alias live points at version 7, the stack defines another: code changed: sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb; alias live sends 10 % of the calls to version 8
-    drifted: alias live points at $LATEST, not at a version
-    drifted by hand: the function runs sha256:aaaaaaaaaaaa, the stack's Image says sha256:bbbbbbbbbbbb
+    InSync: 
+    Drifted: alias live points at version 7, the stack defines another: configuration changed: MemorySize 128 → 256
+    Drifted canary: alias live sends 10 % of the calls to version 8
+    Drifted canary: alias live points at version 7, the stack defines another: code changed: sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb; alias live sends 10 % of the calls to version 8
+    Drifted: alias live points at $LATEST, not at a version
+    Drifted by hand: the function runs sha256:aaaaaaaaaaaa, the stack's Image says sha256:bbbbbbbbbbbb
     ");
 }
 

@@ -22,9 +22,7 @@ pub async fn read(deployment: Deployment, session: Session) -> Result<Report, Fa
     let (drifts, workloads) = tokio::join!(drifts(&survey, &session), workloads(&survey, &session));
     let stacks = project.config.stacks.keys().filter(|name| selected.contains(&StepId::stack(*name)));
     let known = Known::of(&survey, &drifts);
-    let stacks = stacks
-        .map(|name| known.stack(name, project.stack_name(&environment, name)))
-        .collect();
+    let stacks = stacks.map(|name| known.stack(name, project.stack_name(&environment, name))).collect();
     Ok(Report { project: project.config.project.clone(), environment, commit, stacks, workloads })
 }
 
@@ -56,9 +54,7 @@ async fn workloads(survey: &Survey, session: &Session) -> Vec<Workload> {
 
 async fn workload(name: &str, target: &Target, session: &Session) -> Result<Workload, Failure> {
     match target {
-        Target::Ecs(target) => {
-            Ok(service(name, &ecs::observe(&session.ecs, target).await?, target))
-        }
+        Target::Ecs(target) => Ok(service(name, &ecs::observe(&session.ecs, target).await?, target)),
         Target::Lambda { target, image } => {
             Ok(function(name, &lambda::observe(&session.lambda, target).await?, image.as_ref()))
         }

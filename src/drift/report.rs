@@ -1,11 +1,11 @@
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::plan::StepId;
 use crate::stack::ResourceDrift;
 
 /// What was found in an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The project's name.
     pub project: String,
@@ -20,7 +20,7 @@ pub struct Report {
 }
 
 /// What was found of a stack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stack {
     /// Its name in `pipeline.yaml`.
     pub stack: String,
@@ -29,44 +29,45 @@ pub struct Stack {
     /// What came of it.
     pub state: State,
     /// In what the commit differs from what is deployed: `template changed`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<String>,
     /// Resources that differ from the deployed template.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceDrift>,
     /// How many resources CloudFormation can't check.
     pub unchecked: usize,
     /// Why it is not known, or not wholly.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
 /// What was found of a service or a function.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
     /// Its name in `pipeline.yaml`.
     pub workload: String,
     /// What came of it.
     pub state: State,
     /// How what runs differs from what the deployed stack defines.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<String>,
     /// What is under way, and is no drift: `deployment of revision 5 is under way`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// A canary is under way: the alias sends a share of the calls to another version.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub canary: bool,
     /// Why it can't be put back by a rollout.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<String>,
     /// Why it is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
 /// What came of a comparison.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// It is not there, so nothing can differ.
     #[default]
@@ -88,23 +89,6 @@ impl State {
             (false, true) => Self::Drifted,
             (false, false) => Self::InSync,
         }
-    }
-
-    /// The word for it in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotDeployed => "not_deployed",
-            Self::InSync => "in_sync",
-            Self::Drifted => "drifted",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl Serialize for State {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -143,10 +127,8 @@ impl Report {
         }
         let canary = self.workloads.iter().find(|workload| workload.canary);
         if let Some(canary) = canary {
-            let refused = Failure::new(format!(
-                "nothing was put back: a canary of {} is under way",
-                canary.workload
-            ));
+            let refused =
+                Failure::new(format!("nothing was put back: a canary of {} is under way", canary.workload));
             return Some(canary.differences.iter().fold(refused, Failure::detail).hint(
                 "wait until the run that moves it has ended; if none does, `pipeline run` ends the canary",
             ));

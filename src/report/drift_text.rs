@@ -20,8 +20,10 @@ const WIDTH: usize = 110;
 pub fn drift_text(report: &Report, color: bool) -> String {
     let paint = Paint { color };
     let width = console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns));
-    let mut lines =
-        vec![format!("drift  {} → {}  at {}", report.project, report.environment, report.commit), String::new()];
+    let mut lines = vec![
+        format!("drift  {} → {}  at {}", report.project, report.environment, report.commit),
+        String::new(),
+    ];
     let mut told: Vec<String> = report.stacks.iter().flat_map(|s| stack(s, report, width, paint)).collect();
     told.extend(report.workloads.iter().flat_map(|w| workload(w, report, paint)));
     for (state, label) in [(State::InSync, "= in sync"), (State::NotDeployed, "· not deployed")] {
@@ -37,7 +39,8 @@ pub fn drift_text(report: &Report, color: bool) -> String {
     }
     lines.append(&mut notes);
     lines.push(summary(report, paint));
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n") + "\n"
 }
 
 fn stack(stack: &Stack, report: &Report, width: usize, paint: Paint) -> Vec<String> {
@@ -47,7 +50,9 @@ fn stack(stack: &Stack, report: &Report, width: usize, paint: Paint) -> Vec<Stri
     let mut lines =
         head(&StepId::stack(&stack.stack), report, stack.state, told, stack.failure.as_ref(), paint);
     for resource in &stack.resources {
-        lines.extend(self::resource(resource, width.saturating_sub(4), paint).iter().map(|line| format!("    {line}")));
+        lines.extend(
+            self::resource(resource, width.saturating_sub(4), paint).iter().map(|line| format!("    {line}")),
+        );
     }
     lines
 }
@@ -63,7 +68,9 @@ fn workload(workload: &Workload, report: &Report, paint: Paint) -> Vec<String> {
         workload.failure.as_ref(),
         paint,
     );
-    lines.extend(differences.map(|line| format!("{:indent$}{line}", "", indent = LABEL + id_width(report) + 2)));
+    lines.extend(
+        differences.map(|line| format!("{:indent$}{line}", "", indent = LABEL + id_width(report) + 2)),
+    );
     lines
 }
 
@@ -98,7 +105,7 @@ fn id_width(report: &Report) -> usize {
 fn resource(resource: &ResourceDrift, width: usize, paint: Paint) -> Vec<String> {
     let (label, tone) =
         if resource.deleted { ("-   deleted ", Tone::Bad) } else { ("~   changed ", Tone::Caution) };
-    let live = if resource.physical_id == resource.logical_id {
+    let identity = if resource.physical_id == resource.logical_id {
         String::new()
     } else {
         format!("  ({})", clean(&resource.physical_id))
@@ -108,7 +115,7 @@ fn resource(resource: &ResourceDrift, width: usize, paint: Paint) -> Vec<String>
         "{}  {}{}",
         paint.show(tone, label),
         paint.show(Tone::Strong, name),
-        paint.show(Tone::Faint, live)
+        paint.show(Tone::Faint, identity)
     );
     let mut lines = vec![cut(&line, width)];
     lines.extend(resource.properties.iter().flat_map(|found| property(found, width)));
@@ -166,9 +173,10 @@ fn notes(report: &Report) -> Vec<String> {
             stack.pending.join(", ")
         )
     });
-    let under_way = report.workloads.iter().filter_map(|workload| {
-        Some(format!("rollout/{}: {}", workload.workload, workload.note.as_ref()?))
-    });
+    let under_way = report
+        .workloads
+        .iter()
+        .filter_map(|workload| Some(format!("rollout/{}: {}", workload.workload, workload.note.as_ref()?)));
     let unchecked = match report.stacks.iter().map(|stack| stack.unchecked).sum::<usize>() {
         0 => None,
         1 => Some("1 resource can't be checked by CloudFormation".to_owned()),

@@ -45,17 +45,21 @@ pub enum Target {
 pub async fn survey(mut deployment: Deployment, session: Session) -> Result<Survey, Failure> {
     // No step runs, so none is to be waited for: what is live counts.
     let chosen = std::mem::take(&mut deployment.selected);
-    let options = Options { command: Command::Plan, concurrency: 1, allow_replace: Vec::new(), skip_rollback: Vec::new() };
+    let options = Options {
+        command: Command::Plan,
+        concurrency: 1,
+        allow_replace: Vec::new(),
+        skip_rollback: Vec::new(),
+    };
     let context =
         Context::observe(deployment, options, session, Events::channel().0, CancellationToken::new()).await?;
     let stacks = context.live.keys().filter(|name| chosen.contains(&StepId::stack(*name)));
     let pending = stacks.map(async |name| (name.clone(), pending(&context, name).await));
     let pending = join_all(pending).await.into_iter().collect();
     let workloads = context.deployment.project.config.workloads.iter();
-    let targets =
-        workloads.filter(|(name, _)| chosen.contains(&StepId::rollout(*name))).filter_map(|(name, workload)| {
-            Some((name.clone(), target(&context, name, workload.rollout.as_ref()?)))
-        });
+    let targets = workloads.filter(|(name, _)| chosen.contains(&StepId::rollout(*name))).filter_map(
+        |(name, workload)| Some((name.clone(), target(&context, name, workload.rollout.as_ref()?))),
+    );
     Ok(Survey { targets: targets.collect(), pending, live: context.live.clone() })
 }
 
@@ -120,7 +124,8 @@ fn passed_image(context: &Context, workload: &str, function: &Text) -> Option<(S
         _ => None,
     })?;
     let is_image = |text: &Text| {
-        text.references().any(|known| matches!(known, Reference::WorkloadImage { workload: of } if of == workload))
+        text.references()
+            .any(|known| matches!(known, Reference::WorkloadImage { workload: of } if of == workload))
     };
     let parameters = context.deployment.project.parameters(&context.deployment.environment, stack);
     let (name, _) = parameters.into_iter().find(|(_, text)| is_image(text))?;

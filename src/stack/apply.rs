@@ -122,15 +122,13 @@ impl Step<'_> {
                 self.events.decided(verdict.decision());
                 Ok(Applied { outputs: live.outputs, changed: 0 })
             }
-            (Verdict::Update { .. }, Some(live)) => {
-                match self.change(spec, Some(live), &verdict).await {
-                    Err(_) if self.is_gone(spec).await => {
-                        self.events.warning(format!("{} was deleted meanwhile: creating it", spec.stack_name));
-                        Box::pin(self.apply(spec, None)).await
-                    }
-                    changed => changed,
+            (Verdict::Update { .. }, Some(live)) => match self.change(spec, Some(live), &verdict).await {
+                Err(_) if self.is_gone(spec).await => {
+                    self.events.warning(format!("{} was deleted meanwhile: creating it", spec.stack_name));
+                    Box::pin(self.apply(spec, None)).await
                 }
-            }
+                changed => changed,
+            },
             _ => self.change(spec, None, &verdict).await,
         }
     }
@@ -182,8 +180,7 @@ impl Step<'_> {
             .map_err(|error| failure(tried(), error))?;
         match operation.follow(self.client, self.pace, self.events).await {
             Some(live) if !live.status.gone() => {
-                let failure =
-                    Failure::new(format!("{stack_name} could not be deleted: {}", live.status.0));
+                let failure = Failure::new(format!("{stack_name} could not be deleted: {}", live.status.0));
                 let failed = operation.failed().into_iter().map(ToString::to_string);
                 Err(failed.fold(failure, Failure::detail).hint("mend what blocks it and run again"))
             }
@@ -237,8 +234,9 @@ fn what_happened(stack_name: &str, status: &str) -> String {
 
 fn explain(failure: Failure, status: &str) -> Failure {
     if status == "UPDATE_ROLLBACK_FAILED" {
-        failure
-            .hint("the rollback failed too: mend what blocks it and run again, which finishes the rollback first")
+        failure.hint(
+            "the rollback failed too: mend what blocks it and run again, which finishes the rollback first",
+        )
     } else {
         failure.hint("mend the cause and run again")
     }

@@ -5,8 +5,9 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentMode, ExecutionStatus, OnStackFailure, Parameter,
-    PolicyAction, RequiresRecreation, ResourceAttribute, ResourceChange, ResourceChangeDetail, Tag,
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentMode, ExecutionStatus,
+    OnStackFailure, Parameter, PolicyAction, RequiresRecreation, ResourceAttribute, ResourceChange,
+    ResourceChangeDetail, Tag,
 };
 use sha2::{Digest, Sha256};
 

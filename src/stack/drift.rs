@@ -4,7 +4,7 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{
     PropertyDifference, StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Live;
 use crate::aws::{Pace, failure};
@@ -24,7 +24,7 @@ pub struct Drift {
 }
 
 /// A resource that is not what the template says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceDrift {
     /// The resource's name in the template.
     pub logical_id: String,
@@ -35,20 +35,20 @@ pub struct ResourceDrift {
     /// It does not exist any more.
     pub deleted: bool,
     /// What differs, of a resource that exists.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyDrift>,
 }
 
 /// A property that is not what the template says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PropertyDrift {
     /// Path from the resource's properties: `RedrivePolicy.maxReceiveCount`.
     pub path: String,
     /// What the template says; `None` if it says nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// What is live; `None` if it is gone.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actual: Option<String>,
 }
 
@@ -59,7 +59,8 @@ pub struct PropertyDrift {
 pub async fn detect(client: &Client, pace: &Pace, live: &Live) -> Result<Drift, Failure> {
     let id = start(client, &live.id).await?;
     let broken_off = wait(client, pace, &id, &live.id).await?;
-    let (drifts, (members, unchecked)) = tokio::try_join!(drifts(client, &live.id), members(client, &live.id))?;
+    let (drifts, (members, unchecked)) =
+        tokio::try_join!(drifts(client, &live.id), members(client, &live.id))?;
     let (failed, resources): (Vec<_>, Vec<_>) = drifts.into_iter().partition(is_unknown);
     let mut failed: Vec<String> = failed.iter().map(not_compared).collect();
     // The reason for the whole is only told where it is not told of a resource.

@@ -27,8 +27,9 @@ impl Step<'_> {
         }
         self.events.activity("making the change set");
         let name = &spec.stack_name;
-        let prepared =
-            change_set::prepare_revert(self.client, name, &live, &spec.capabilities).await.map_err(by_hand)?;
+        let prepared = change_set::prepare_revert(self.client, name, &live, &spec.capabilities)
+            .await
+            .map_err(by_hand)?;
         let Some(mut change_set) = prepared else { return Err(by_hand(not_seen(name, &drift))) };
         change_set.changes = with_values(change_set.changes, &drift);
         self.events.decided(
@@ -48,8 +49,7 @@ impl Step<'_> {
 fn with_values(mut changes: Vec<Change>, drift: &Drift) -> Vec<Change> {
     for change in &mut changes {
         let found = drift.resources.iter().find(|resource| resource.logical_id == change.logical_id);
-        let silent =
-            change.properties.iter().all(|known| known.before.is_none() && known.after.is_none());
+        let silent = change.properties.iter().all(|known| known.before.is_none() && known.after.is_none());
         if let Some(found) = found.filter(|found| silent && !found.deleted) {
             let told = std::mem::take(&mut change.properties);
             change.properties = found.properties.iter().map(|drift| property(drift, &told)).collect();

@@ -152,7 +152,10 @@ fn nothing_is_put_back_while_a_canary_is_under_way() {
     assert!(output.stderr.contains("alias live sends 10 % of the calls to version 2"), "{output:?}");
     let found = drift(&repository, &["--output", "json"]).code(3);
     let found: serde_json::Value = serde_json::from_str(&found.stdout).expect("JSON");
-    assert_eq!((&found["workloads"][0]["state"], &found["workloads"][1]["canary"]), (&"drifted".into(), &true.into()));
+    assert_eq!(
+        (&found["workloads"][0]["state"], &found["workloads"][1]["canary"]),
+        (&"drifted".into(), &true.into())
+    );
     // What has no canary can be put back alone.
     drift(&repository, &["--revert", "--only", "api"]).code(0);
 }
@@ -179,8 +182,18 @@ fn code_that_nobody_deployed_is_not_released() {
     cloud.block_on(update.send()).expect("a function");
 
     let output = drift(&repository, &[]).code(3);
-    assert!(output.stdout.contains("stack/lambda has changes that are not deployed (Image changed)"), "{output:?}");
-    assert!(output.stdout.contains(&format!("the function runs {}, the stack's Image says {}", &other[..19], &digest[..19])), "{output:?}");
+    assert!(
+        output.stdout.contains("stack/lambda has changes that are not deployed (Image changed)"),
+        "{output:?}"
+    );
+    assert!(
+        output.stdout.contains(&format!(
+            "the function runs {}, the stack's Image says {}",
+            &other[..19],
+            &digest[..19]
+        )),
+        "{output:?}"
+    );
     let output = drift(&repository, &["--revert"]).code(1);
     assert!(output.stderr.contains("would release code that was not deployed"), "{output:?}");
 }

@@ -36,7 +36,8 @@ const GATE: &str = "  Gate:
     CreationPolicy: { ResourceSignal: { Timeout: PT1M } }
 ";
 
-const BAD_QUEUE: &str = "  Queue: { Type: AWS::SQS::Queue, DependsOn: Group, Properties: { DelaySeconds: 100000 } }\n";
+const BAD_QUEUE: &str =
+    "  Queue: { Type: AWS::SQS::Queue, DependsOn: Group, Properties: { DelaySeconds: 100000 } }\n";
 
 /// The local cloud takes a log group's new retention for one that may replace it.
 const ALLOW: [&str; 2] = ["--allow-replace", "data/Group"];

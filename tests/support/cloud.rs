@@ -151,15 +151,15 @@ impl Cloud {
 
     /// Lets a wait condition named `Gate` through, as soon as its stack waits for it.
     pub(crate) fn open_gate(&self, stack: &str) {
-        self.signal_gate(stack, ResourceSignalStatus::Success);
+        self.signal_gate(stack, &ResourceSignalStatus::Success);
     }
 
     /// Lets a wait condition named `Gate` fail, as soon as its stack waits for it.
     pub(crate) fn fail_gate(&self, stack: &str) {
-        self.signal_gate(stack, ResourceSignalStatus::Failure);
+        self.signal_gate(stack, &ResourceSignalStatus::Failure);
     }
 
-    fn signal_gate(&self, stack: &str, status: ResourceSignalStatus) {
+    fn signal_gate(&self, stack: &str, status: &ResourceSignalStatus) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
         let name = format!("{}-local-{stack}", self.project);
         super::until("a stack that waits at its gate", || {
