@@ -54,6 +54,9 @@ impl Drift {
         if found.drifted().is_empty() {
             return Ok(ExitCode::Done);
         }
+        if self.output == Format::Text {
+            print("\n")?;
+        }
         let result = self.put_back(place, &repository, found.drifted()).await?;
         match ExitCode::from(result) {
             ExitCode::Done => self.confirm(place, &repository).await,
