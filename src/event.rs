@@ -14,7 +14,7 @@ use crate::plan::{Decision, Step, StepId};
 pub enum Event {
     /// The first event: what is about to be planned or run.
     Started {
-        /// `plan` or `run`.
+        /// `plan`, `run` or `revert`.
         command: Command,
         /// The project's name.
         project: String,
@@ -121,6 +121,8 @@ pub enum Command {
     Plan,
     /// Make it happen.
     Run,
+    /// Bring what was changed by hand back to what the stacks say.
+    Revert,
 }
 
 /// What is deployed.

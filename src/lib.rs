@@ -7,6 +7,7 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod diagnostic;
+pub mod drift;
 pub mod event;
 pub mod failure;
 pub mod image;

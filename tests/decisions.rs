@@ -95,6 +95,7 @@ fn name(verdict: &Verdict) -> &'static str {
         Verdict::Create => "create",
         Verdict::Recreate { .. } => "delete, then create",
         Verdict::Update { .. } => "update",
+        Verdict::Recover { .. } => "finish the rollback, then decide anew",
         Verdict::Busy { .. } => "wait",
         Verdict::Stuck(_) => "needs a person",
     }
@@ -112,6 +113,39 @@ fn every_status_has_its_answer() {
     let answers = STATUSES
         .map(|status| format!("{status:<44} {}", name(&decide(&wanted, Some(&applied(&wanted, status))))));
     insta::assert_snapshot!(answers.join("\n"));
+}
+
+/// The page says what is decided, state by state.
+#[test]
+fn every_status_is_documented() {
+    let wanted = Spec {
+        stack_name: "shop-prod-queue".to_owned(),
+        template: comparable(),
+        parameters: BTreeMap::from([("B".to_owned(), ParameterValue::Known("b".to_owned()))]),
+        capabilities: BTreeSet::new(),
+        tags: BTreeMap::new(),
+    };
+    let mut documented = BTreeMap::new();
+    for row in include_str!("../docs/states.md").lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for status in cells[1].split(", ") {
+            assert_eq!(documented.insert(status.trim_matches('`'), cells[2]), None, "{status} twice");
+        }
+    }
+    assert_eq!(documented.len(), STATUSES.len(), "{documented:?}");
+    for status in STATUSES {
+        let same = decide(&wanted, Some(&applied(&wanted, status)));
+        let other = Spec { tags: BTreeMap::from([("a".to_owned(), "b".to_owned())]), ..wanted.clone() };
+        let differs = decide(&other, Some(&applied(&wanted, status)));
+        let answer = match (&same, &differs) {
+            (Verdict::Unchanged, Verdict::Update { .. }) => "update, if it differs",
+            (same, differs) => {
+                assert_eq!(name(same), name(differs), "{status}");
+                name(same)
+            }
+        };
+        assert_eq!(documented.get(status), Some(&answer), "{status}");
+    }
 }
 
 fn change(kind: ChangeKind, replacement: Replacement, resource_type: &str) -> Change {

@@ -41,6 +41,19 @@ fn every_event_is_documented_with_all_its_fields() {
     assert_eq!(kinds.len(), 11, "{kinds:?}");
 }
 
+#[test]
+fn drift_is_documented_with_all_its_fields() {
+    let page = read("docs/drift.md");
+    let text = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an object");
+    let report: pipeline::drift::Report = serde_json::from_str(text).expect("a report");
+    let written: Value = serde_json::from_str(text).expect("JSON");
+    assert_eq!(serde_json::to_value(&report).expect("JSON"), written, "a field that does not exist");
+    let told = format!("{report:?}");
+    for left_out in ["pending: []", "canary: true", "by_hand: Some", "note: Some", "failure: Some"] {
+        assert!(told.contains(left_out), "{left_out}");
+    }
+}
+
 /// The schema's keys as the page writes them: `workloads.NAME.build.args`.
 fn keys(schema: &Value, node: &Value, path: &str, found: &mut BTreeSet<String>) {
     let node = match node.get("$ref").and_then(Value::as_str) {

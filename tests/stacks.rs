@@ -6,14 +6,20 @@ mod account;
 mod changes;
 #[path = "stacks/data.rs"]
 mod data;
+#[path = "stacks/drift.rs"]
+mod drift;
 #[path = "stacks/failures.rs"]
 mod failures;
 #[path = "stacks/interrupts.rs"]
 mod interrupts;
 #[path = "stacks/order.rs"]
 mod order;
+#[path = "stacks/rolled.rs"]
+mod rolled;
 #[path = "stacks/selection.rs"]
 mod selection;
+#[path = "stacks/states.rs"]
+mod states;
 mod support;
 
 use pipeline::event::Outcome;

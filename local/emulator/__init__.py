@@ -8,7 +8,7 @@ emulator's own service, where it has one.
 
 from ministack.services.cloudformation import provisioners, stacks
 
-from . import ec2, event_sources, functions, images, msk, numbers, replacement, scaling, services
+from . import drift, ec2, event_sources, functions, images, msk, numbers, replacement, scaling, services
 
 
 def extend():
@@ -26,6 +26,7 @@ def extend():
     functions.skip_memory_measurement()
     images.pull_from_emulator()
     numbers.convert_numbers()
+    drift.revert_drift()
     services.wait_until_steady()
     _run_on_worker_thread("AWS::ECS::Service")
 

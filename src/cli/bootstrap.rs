@@ -39,6 +39,7 @@ async fn apply(session: &Session) -> Result<bool, Exit> {
         stack: lease::STACK,
         allowed: &[],
         events: &events.step(StepId::stack(lease::STACK)),
+        skip_rollback: &[],
         waits: None,
     };
     let live = step.settle(&spec.stack_name, live.get(&spec.stack_name).cloned()).await?;

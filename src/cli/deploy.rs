@@ -11,7 +11,7 @@ use crate::lease;
 use crate::report::{self, Output, github};
 use crate::run::{self, Deployment, Interrupt, Tree};
 use crate::source::{Repository, Snapshot, github_repository};
-use crate::stack::AllowReplace;
+use crate::stack::{AllowReplace, SkipRollback};
 
 /// What `plan`, `run` and `watch` have in common.
 #[derive(Debug, Args)]
@@ -24,6 +24,9 @@ pub struct Deploy {
     /// Lets this resource be replaced or deleted although it holds data
     #[arg(long, value_name = "STACK/RESOURCE")]
     pub allow_replace: Vec<AllowReplace>,
+    /// Leaves this resource as it is when the rollback of a failed update goes on
+    #[arg(long, value_name = "STACK/RESOURCE")]
+    pub skip_rollback: Vec<SkipRollback>,
     /// How many steps may act at the same time
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
@@ -43,6 +46,17 @@ impl Deploy {
         wait: bool,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
+        let (deployment, session) = self.deployment(place, repository, snapshot).await?;
+        self.report(deployment, session, command, wait, interrupt).await
+    }
+
+    /// What a snapshot asks for, and where.
+    pub async fn deployment(
+        &self,
+        place: &Place,
+        repository: &Arc<Repository>,
+        snapshot: Snapshot,
+    ) -> Result<(Deployment, Session), Exit> {
         let project = place.project(&snapshot)?;
         let environment = self.environment.choose(&project)?;
         let selected = project.graph(&environment).select(&self.only).map_err(Exit::usage)?;
@@ -59,7 +73,7 @@ impl Deploy {
             environment,
             project,
         };
-        self.report(deployment, session, command, wait, interrupt).await
+        Ok((deployment, session))
     }
 
     async fn report(
@@ -75,6 +89,7 @@ impl Deploy {
             concurrency: usize::from(self.concurrency),
             allow_replace: self.allow_replace.clone(),
             wait,
+            skip_rollback: self.skip_rollback.clone(),
         };
         let (events, receiver) = Events::channel();
         let status = (command == Command::Run).then(|| commit_status(&deployment)).flatten().map(|status| {
@@ -95,7 +110,7 @@ impl Deploy {
 }
 
 /// A digest of each workload's inputs.
-pub fn digests(config: &Config, snapshot: &Snapshot) -> Result<BTreeMap<String, String>, Exit> {
+fn digests(config: &Config, snapshot: &Snapshot) -> Result<BTreeMap<String, String>, Exit> {
     let digest = |(name, workload): (&String, &crate::config::Workload)| {
         let digest = snapshot.digest(&workload.inputs).map_err(|error| {
             Exit::usage(anyhow::Error::context(error, format!("the inputs of workload {name}")))

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod completions;
 mod deploy;
+mod drift;
 mod graph;
 mod init;
 mod options;
@@ -22,7 +23,7 @@ pub use options::{Exit, ExitCode, note};
 /// functions.
 ///
 /// Exit codes: 0 done or nothing to do · 1 a step failed · 2 usage or configuration · 3 `plan --exit-code` found
-/// changes · 4 gave way to a newer commit · 130 interrupted.
+/// changes, or `drift` drift · 4 gave way to a newer commit · 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
@@ -40,6 +41,8 @@ enum Verb {
     Plan(plan::Plan),
     /// Show what runs in an environment, and from which commit
     Status(status::Status),
+    /// Show what was changed by hand, and put it back
+    Drift(drift::Drift),
     /// Deploy every new head of the environment's branch
     Watch(watch::Watch),
     /// Make what the pipeline itself needs in an account and region: a table for leases
@@ -68,6 +71,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Run(run) => run.main(&place).await,
         Verb::Plan(plan) => plan.main(&place).await,
         Verb::Status(status) => status.main(&place).await,
+        Verb::Drift(drift) => drift.main(&place).await,
         Verb::Watch(watch) => watch.main(&place).await,
         Verb::Bootstrap(bootstrap) => bootstrap.main(&place).await,
         Verb::Unlock(unlock) => unlock.main(&place).await,

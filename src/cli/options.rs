@@ -46,7 +46,7 @@ impl Place {
 }
 
 /// The environment to work on.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct EnvironmentChoice {
     /// The environment; may be left out where there is only one
     #[arg(short, long, value_name = "NAME", env = "PIPELINE_ENV")]
@@ -99,7 +99,7 @@ pub enum ExitCode {
     Failed = 1,
     /// Usage or configuration.
     Usage = 2,
-    /// `plan --exit-code` found changes.
+    /// `plan --exit-code` found changes, or `drift` drift.
     Changes = 3,
     /// The run gave way to a newer commit.
     Superseded = 4,

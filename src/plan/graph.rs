@@ -6,7 +6,7 @@ use crate::config::{Config, Reference, Rollout, Text, Workload};
 use crate::failure::Failure;
 
 /// Every step and the steps whose results it needs. Never holds a cycle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graph {
     needs: BTreeMap<StepId, BTreeSet<StepId>>,
 }

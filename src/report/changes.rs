@@ -174,11 +174,13 @@ fn values(property: &PropertyChange, room: usize) -> (String, String) {
     }
 }
 
-fn one_line(value: &str) -> String {
+/// A value without line breaks.
+pub fn one_line(value: &str) -> String {
     value.replace("\r\n", "\\n").replace(['\n', '\r'], "\\n").replace('\t', " ")
 }
 
-fn quoted(value: &str) -> String {
+/// A value as it is shown.
+pub fn quoted(value: &str) -> String {
     format!("\"{value}\"")
 }
 

@@ -5,6 +5,7 @@
 
 mod board;
 mod changes;
+mod drift_text;
 mod json;
 mod live;
 mod paint;
@@ -25,6 +26,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
+pub use drift_text::drift_text;
 pub use json::Json;
 pub use live::Live;
 pub use plain::Plain;

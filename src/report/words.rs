@@ -30,6 +30,7 @@ pub fn header(header: &Header) -> String {
     let command = match header.command {
         Command::Plan => "plan",
         Command::Run => "run",
+        Command::Revert => "revert",
     };
     let Header { project, environment, revision, .. } = header;
     format!("{command}  {project} → {environment}  at {}  {}", revision.short(), revision.subject)

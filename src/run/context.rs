@@ -61,6 +61,11 @@ impl Context {
         self.options.command == Command::Plan
     }
 
+    /// Whether what was changed by hand is brought back, and nothing else.
+    pub fn reverting(&self) -> bool {
+        self.options.command == Command::Revert
+    }
+
     pub fn environment(&self) -> &Environment {
         &self.deployment.project.config.environments[&self.deployment.environment]
     }

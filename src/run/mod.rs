@@ -11,6 +11,7 @@ mod leave;
 mod rollout;
 mod services;
 mod stack;
+mod survey;
 mod tree;
 mod turn;
 mod values;
@@ -26,10 +27,11 @@ use crate::failure::Failure;
 use crate::plan::Graph;
 use crate::project::Project;
 use crate::source::Repository;
-use crate::stack::AllowReplace;
+use crate::stack::{AllowReplace, SkipRollback};
 
 use board::Board;
 pub use interrupt::Interrupt;
+pub use survey::{Survey, Target, survey};
 pub use tree::Tree;
 use turn::Turn;
 use walk::{Clock, Ending, StepResult, Stop, millis_since};
@@ -56,7 +58,7 @@ pub struct Deployment {
 /// How it is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Plan or run.
+    /// Plan, run or revert.
     pub command: Command,
     /// How many steps may act at the same time.
     pub concurrency: usize,
@@ -64,6 +66,8 @@ pub struct Options {
     pub allow_replace: Vec<AllowReplace>,
     /// Whether to wait while another run deploys to the environment.
     pub wait: bool,
+    /// What a rollback that goes on may leave as it is.
+    pub skip_rollback: Vec<SkipRollback>,
 }
 
 /// Plans or runs a deployment; events tell what happens.

@@ -9,7 +9,9 @@ use crate::stack::{Live, ParameterValue, Spec, Step, Verdict, decide, unknown_ou
 
 /// Applies a module's template as soon as its parameters are known.
 pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
-    let spec = wanted(context, id).await?;
+    // What is brought back is what the stack says already: no value is waited for.
+    let spec =
+        if context.reverting() { spec(context, id, BTreeMap::new()) } else { wanted(context, id).await? };
     clock.start(context, id);
     let events = context.events(id);
     let step = Step {
@@ -17,6 +19,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
         pace: &context.session.stacks_pace,
         stack: &id.name,
         allowed: &context.options.allow_replace,
+        skip_rollback: &context.options.skip_rollback,
         events: &events,
         waits: None,
     };
@@ -36,10 +39,14 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
 async fn apply(context: &Context, step: &Step<'_>, spec: &Spec, live: Option<Live>) -> StepResult {
     // What is as it should be takes nobody's place.
     let _permit = match decide(spec, live.as_ref()) {
-        Verdict::Unchanged => None,
+        Verdict::Unchanged if !context.reverting() => None,
         _ => Some(context.permit().await?),
     };
-    let applied = Box::pin(services::apply_with_an_eye_on_them(context, step, spec, live)).await?;
+    let applied = if context.reverting() {
+        Box::pin(step.revert(spec, live)).await?
+    } else {
+        Box::pin(services::apply_with_an_eye_on_them(context, step, spec, live)).await?
+    };
     let outputs = known(applied.outputs);
     Ok(match applied.changed {
         0 => Ended::unchanged(outputs),
@@ -70,7 +77,6 @@ fn known(outputs: BTreeMap<String, String>) -> BTreeMap<String, Option<String>> 
 
 async fn wanted(context: &Context, id: &StepId) -> Result<Spec, Stop> {
     let deployment = &context.deployment;
-    let stack = &deployment.project.config.stacks[&id.name];
     let mut parameters = BTreeMap::new();
     for (name, text) in deployment.project.parameters(&deployment.environment, &id.name) {
         let value = match context.resolve(&text).await? {
@@ -79,11 +85,18 @@ async fn wanted(context: &Context, id: &StepId) -> Result<Spec, Stop> {
         };
         parameters.insert(name, value);
     }
-    Ok(Spec {
+    Ok(spec(context, id, parameters))
+}
+
+/// The stack as it should be, given these values.
+pub fn spec(context: &Context, id: &StepId, parameters: BTreeMap<String, ParameterValue>) -> Spec {
+    let deployment = &context.deployment;
+    let stack = &deployment.project.config.stacks[&id.name];
+    Spec {
         stack_name: deployment.project.stack_name(&deployment.environment, &id.name),
         template: Arc::clone(&deployment.project.templates[&id.name]),
         parameters,
         capabilities: stack.capabilities.clone(),
         tags: stack.tags.clone(),
-    })
+    }
 }

@@ -32,12 +32,16 @@ impl Context {
 
     /// The text as it was before the walk began, if everything in it was live then.
     pub fn peek(&self, text: &Text) -> Option<String> {
-        text.resolve(|reference| match reference {
+        text.resolve(|reference| self.live_value(reference)).ok()
+    }
+
+    /// What a reference stood for before the walk began; which image is live is not known without a look.
+    pub fn live_value(&self, reference: &Reference) -> Option<String> {
+        match reference {
             Reference::StackOutput { stack, output } => self.live_output(stack, output),
             Reference::WorkloadImage { .. } => None,
             Reference::Project | Reference::Environment => self.constant(reference),
-        })
-        .ok()
+        }
     }
 
     /// Where people find what is deployed, once every step has ended; `None` in a plan, and if it is not known.

@@ -5,9 +5,7 @@ use aws_sdk_cloudformation::Client;
 use super::change_set::{self, ChangeSet, Purpose};
 use super::follow::Operation;
 use super::live::{self, Live};
-use super::{
-    AllowReplace, Difference, ResourceEvent, Spec, Status, Verdict, Violation, Waits, decide, guard, values,
-};
+use super::{AllowReplace, Difference, SkipRollback, Spec, Verdict, Violation, Waits, decide, guard, values};
 use crate::aws::{Pace, failure};
 use crate::event::StepEvents;
 use crate::failure::Failure;
@@ -24,6 +22,8 @@ pub struct Step<'a> {
     pub stack: &'a str,
     /// What may be replaced or deleted although it holds data.
     pub allowed: &'a [AllowReplace],
+    /// What a rollback that goes on may leave as it is.
+    pub skip_rollback: &'a [SkipRollback],
     /// Where the step's events go.
     pub events: &'a StepEvents,
     /// Where it is told which resources CloudFormation waits for, if somebody wants to know.
@@ -72,8 +72,14 @@ impl Step<'_> {
             spec.pending().flat_map(|(_, references)| references).map(crate::config::Reference::path);
         let decision = verdict.decision().waiting_for(waiting_for.collect());
         match (&verdict, live) {
-            (Verdict::Stuck(failure), _) => Err(failure.clone()),
-            (Verdict::Create | Verdict::Recreate { .. }, _) => Ok(decision.with_changes(from_template(spec))),
+            (Verdict::Stuck(failure), Some(live)) => Err(self.named(failure, live).await),
+            (Verdict::Recreate { .. }, Some(left)) => {
+                if let Err(refused) = self.may_be_deleted(left).await {
+                    self.events.warning(format!("a run refuses this: {refused}"));
+                }
+                Ok(decision.with_changes(from_template(spec)))
+            }
+            (Verdict::Create, _) => Ok(decision.with_changes(from_template(spec))),
             (Verdict::Update { differences }, Some(live)) if can_be_asked(differences, live) => {
                 let Some(change_set) =
                     change_set::prepare(self.client, spec, false, Purpose::Preview).await?
@@ -101,9 +107,16 @@ impl Step<'_> {
     pub async fn apply(&self, spec: &Spec, live: Option<Live>) -> Result<Applied, Failure> {
         let verdict = decide(spec, live.as_ref());
         match (&verdict, live) {
-            (Verdict::Stuck(failure), _) => Err(failure.clone()),
+            (Verdict::Stuck(failure), Some(live)) => Err(self.named(failure, &live).await),
+            (Verdict::Recover { .. }, Some(half)) => {
+                self.events.decided(verdict.decision());
+                let (live, taken_back) = self.recover(spec, &half).await?;
+                let applied = Box::pin(self.apply(spec, live)).await?;
+                Ok(Applied { changed: applied.changed.max(taken_back), ..applied })
+            }
             (Verdict::Recreate { .. }, Some(left)) => {
                 self.events.decided(verdict.decision());
+                self.may_be_deleted(&left).await?;
                 self.delete(&spec.stack_name, &left).await?;
                 self.change(spec, None, &verdict).await
             }
@@ -111,7 +124,13 @@ impl Step<'_> {
                 self.events.decided(verdict.decision());
                 Ok(Applied { outputs: live.outputs, changed: 0 })
             }
-            (Verdict::Update { .. }, Some(live)) => self.change(spec, Some(live), &verdict).await,
+            (Verdict::Update { .. }, Some(live)) => match self.change(spec, Some(live), &verdict).await {
+                Err(_) if self.is_gone(spec).await => {
+                    self.events.warning(format!("{} was deleted meanwhile: creating it", spec.stack_name));
+                    Box::pin(self.apply(spec, None)).await
+                }
+                changed => changed,
+            },
             _ => self.change(spec, None, &verdict).await,
         }
     }
@@ -136,7 +155,7 @@ impl Step<'_> {
         self.execute(spec, &change_set).await
     }
 
-    async fn execute(&self, spec: &Spec, change_set: &ChangeSet) -> Result<Applied, Failure> {
+    pub(super) async fn execute(&self, spec: &Spec, change_set: &ChangeSet) -> Result<Applied, Failure> {
         let changed = change_set.changes.len();
         let operation = Operation::about_to_start(self.client, &change_set.stack_id, changed as u64).await?;
         let mut operation = operation.of_change_set(&change_set.id).telling(self.waits.clone());
@@ -165,13 +184,15 @@ impl Step<'_> {
             .map_err(|error| failure(tried(), error))?;
         match operation.follow(self.client, self.pace, self.events).await {
             Some(live) if !live.status.gone() => {
-                Err(undeletable(stack_name, &live.status, operation.cause()))
+                let failure = Failure::new(format!("{stack_name} could not be deleted: {}", live.status.0));
+                let failed = operation.failed().into_iter().map(ToString::to_string);
+                Err(failed.fold(failure, Failure::detail).hint("mend what blocks it and run again"))
             }
             _ => Ok(()),
         }
     }
 
-    fn violations(&self, change_set: &ChangeSet) -> Vec<Violation> {
+    pub(super) fn violations(&self, change_set: &ChangeSet) -> Vec<Violation> {
         guard(self.stack, &change_set.changes, &change_set.retained, self.allowed)
     }
 }
@@ -215,19 +236,11 @@ fn what_happened(stack_name: &str, status: &str) -> String {
     }
 }
 
-fn undeletable(stack_name: &str, status: &Status, cause: Option<&ResourceEvent>) -> Failure {
-    let failure = Failure::new(format!("{stack_name} could not be deleted: {}", status.0));
-    let causes = cause.map(ToString::to_string);
-    causes
-        .into_iter()
-        .fold(failure, Failure::detail)
-        .hint("remove what keeps it from being deleted, by hand if need be, and run again")
-}
-
 fn explain(failure: Failure, status: &str) -> Failure {
     if status == "UPDATE_ROLLBACK_FAILED" {
-        failure
-            .hint("the rollback failed too: mend what blocks it, then continue the rollback, then run again")
+        failure.hint(
+            "the rollback failed too: mend what blocks it and run again, which finishes the rollback first",
+        )
     } else {
         failure.hint("mend the cause and run again")
     }

@@ -27,6 +27,7 @@ impl ResourceEvent {
     }
 }
 
+/// `Cluster (AWS::MSK::Cluster) UPDATE_FAILED: the brokers are being rebooted`.
 impl fmt::Display for ResourceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reason = self.reason.as_deref().unwrap_or("no reason given");

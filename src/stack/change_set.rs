@@ -5,13 +5,14 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, ExecutionStatus, OnStackFailure, Parameter,
-    PolicyAction, RequiresRecreation, ResourceAttribute, ResourceChange, ResourceChangeDetail, Tag,
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, DeploymentMode, ExecutionStatus,
+    OnStackFailure, Parameter, PolicyAction, RequiresRecreation, ResourceAttribute, ResourceChange,
+    ResourceChangeDetail, Tag,
 };
 use sha2::{Digest, Sha256};
 
 use super::validation::{self, Validated};
-use super::{ParameterValue, Spec, live};
+use super::{Live, ParameterValue, Spec, live};
 use crate::aws::failure;
 use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, PropertyChange, Replacement};
@@ -40,6 +41,9 @@ pub enum Purpose {
     Apply,
 }
 
+/// The name of the change set that puts a stack back.
+const REVERT: &str = "pipeline-revert";
+
 /// Makes a change set and waits until CloudFormation has worked it out. `None` if there is nothing to change.
 ///
 /// Parameters that are not known yet keep the value that they have.
@@ -57,8 +61,48 @@ pub async fn prepare(
         Some(id) => wait(client, &spec.stack_name, &id).await?,
         None => meet(client, spec, creates, &name).await?,
     };
+    judge(client, spec, creates, described).await
+}
+
+/// Like [`prepare`], for a change set that brings the stack's resources back to what the stack says already: its
+/// template and parameters stay, and what is live is compared with them.
+///
+/// # Errors
+/// If CloudFormation refuses it.
+pub async fn prepare_revert(client: &Client, spec: &Spec, live: &Live) -> Result<Option<ChangeSet>, Failure> {
+    let stack_name = &spec.stack_name;
+    let tried = |what: &str| format!("{what} on {stack_name}, to put it back (REVERT_DRIFT)");
+    // One that an earlier attempt left knows nothing of what has happened since; there mostly is none.
+    let left = client.delete_change_set().stack_name(&live.id).change_set_name(REVERT).send();
+    left.await.map_err(|error| failure(tried("DeleteChangeSet"), error))?;
+    let previous = |name: &String| Parameter::builder().parameter_key(name).use_previous_value(true).build();
+    let answer = client
+        .create_change_set()
+        .stack_name(&live.id)
+        .change_set_name(REVERT)
+        .change_set_type(ChangeSetType::Update)
+        .deployment_mode(DeploymentMode::RevertDrift)
+        .use_previous_template(true)
+        .set_parameters(Some(live.parameters.keys().map(previous).collect()))
+        .set_capabilities(Some(
+            spec.capabilities.iter().map(|known| Capability::from(known.as_str())).collect(),
+        ))
+        .send()
+        .await
+        .map_err(|error| failure(tried("CreateChangeSet"), error))?;
+    let described = wait(client, stack_name, answer.id().unwrap_or(REVERT)).await?;
+    judge(client, spec, false, described).await
+}
+
+/// The change set that was described; `None` if there is nothing to change.
+async fn judge(
+    client: &Client,
+    spec: &Spec,
+    creates: bool,
+    described: DescribeChangeSetOutput,
+) -> Result<Option<ChangeSet>, Failure> {
     let change_set = ChangeSet {
-        id: described.change_set_id().unwrap_or(&name).to_owned(),
+        id: described.change_set_id().unwrap_or_default().to_owned(),
         stack_id: described.stack_id().unwrap_or_default().to_owned(),
         creates,
         changes: described

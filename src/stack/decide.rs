@@ -21,6 +21,11 @@ pub enum Verdict {
         /// In what.
         differences: Vec<Difference>,
     },
+    /// Its last update failed and was not taken back whole; that is finished first, and then it is decided anew.
+    Recover {
+        /// The status it is in.
+        status: String,
+    },
     /// An operation is under way and has to end first.
     Busy {
         /// The status it is in.
@@ -69,6 +74,8 @@ pub fn decide(spec: &Spec, live: Option<&Live>) -> Verdict {
         Verdict::Busy { status }
     } else if live.status.failed_creation() {
         Verdict::Recreate { status }
+    } else if live.status.half_rolled_back() {
+        Verdict::Recover { status }
     } else if live.status.updatable() {
         match differences(spec, live) {
             differences if differences.is_empty() => Verdict::Unchanged,
@@ -108,10 +115,6 @@ fn differences(spec: &Spec, live: &Live) -> Vec<Difference> {
 
 fn stuck(stack_name: &str, status: &str) -> Failure {
     let hint = match status {
-        "UPDATE_ROLLBACK_FAILED" => format!(
-            "look at the events of {stack_name}, mend what blocks the rollback, then \
-             `aws cloudformation continue-update-rollback --stack-name {stack_name}` and run again"
-        ),
         "DELETE_FAILED" => format!(
             "look at what could not be deleted, then `aws cloudformation delete-stack --stack-name {stack_name}` \
              and run again"
@@ -143,6 +146,10 @@ impl Verdict {
             Self::Recreate { status } => {
                 Decision::new(Action::Recreate, format!("its creation failed ({status})"))
             }
+            Self::Recover { status } => Decision::new(
+                Action::Update,
+                format!("a failed update was not taken back whole ({status}): that is finished first"),
+            ),
             Self::Update { differences } => {
                 let only_pending =
                     differences.iter().all(|difference| matches!(difference, Difference::Pending { .. }));

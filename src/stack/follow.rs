@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::Client;
 
@@ -104,6 +104,23 @@ impl Operation {
         root_cause(&self.stack_id, &self.seen)
     }
 
+    /// Resources whose last entry of the operation says that they failed.
+    #[must_use]
+    pub fn failed(&self) -> Vec<&ResourceEvent> {
+        self.last_words().into_values().filter(|event| event.status.ends_with("_FAILED")).collect()
+    }
+
+    /// How many resources the operation has dealt with.
+    #[must_use]
+    pub fn touched(&self) -> usize {
+        self.last_words().len()
+    }
+
+    fn last_words(&self) -> BTreeMap<&str, &ResourceEvent> {
+        let own = self.seen.iter().filter(|event| !event.about_stack(&self.stack_id));
+        own.map(|event| (event.logical_id.as_str(), event)).collect()
+    }
+
     /// Shows what is new; tells whether the stack itself has come to an end.
     async fn look(&mut self, client: &Client, events: &StepEvents) -> Result<bool, Failure> {
         let fresh = self.fresh(client).await?;
@@ -166,6 +183,21 @@ fn show(events: &StepEvents, event: &ResourceEvent) {
         status: event.status,
         reason: event.reason,
     });
+}
+
+/// A stack's whole history, oldest first.
+///
+/// # Errors
+/// If it can't be read.
+pub async fn history(client: &Client, stack_id: &str) -> Result<Vec<ResourceEvent>, Failure> {
+    let (mut events, mut token) = page(client, stack_id, None).await?;
+    while token.is_some() {
+        let (older, next) = page(client, stack_id, token).await?;
+        events.extend(older);
+        token = next;
+    }
+    events.reverse();
+    Ok(events)
 }
 
 /// One page of a stack's history, newest first, and where the next one begins.

@@ -56,6 +56,12 @@ impl Status {
         self.good() || matches!(self.0.as_str(), "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE")
     }
 
+    /// A failed update was not taken back whole; that has to be finished before the next one.
+    #[must_use]
+    pub fn half_rolled_back(&self) -> bool {
+        matches!(self.0.as_str(), "UPDATE_ROLLBACK_FAILED" | "UPDATE_FAILED")
+    }
+
     /// The creation failed; what is left can only be deleted.
     #[must_use]
     pub fn failed_creation(&self) -> bool {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_cloudformation::types::ResourceSignalStatus;
 
 /// The local cloud, seen from outside. What a project left in it is removed at the end.
 pub(crate) struct Cloud {
@@ -66,6 +67,27 @@ impl Cloud {
         item.iter().map(|(name, value)| (name.clone(), text(value))).collect()
     }
 
+    /// What a stack was given.
+    pub(crate) fn parameters(&self, stack: &str) -> BTreeMap<String, String> {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        let answer = self.block_on(client.describe_stacks().stack_name(name).send()).expect("a stack");
+        let parameters = answer.stacks().first().expect("a stack").parameters().iter();
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        parameters
+            .map(|parameter| (text(parameter.parameter_key()), text(parameter.parameter_value())))
+            .collect()
+    }
+
+    /// How to reach it with a client of one's own.
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// How many change sets were ever left at a stack.
     pub(crate) fn change_sets(&self, stack: &str) -> usize {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
@@ -80,9 +102,52 @@ impl Cloud {
         let name = format!("{}-local-{stack}", self.project);
         self.runtime.block_on(async {
             client.create_stack().stack_name(&name).template_body(template).send().await.expect("a stack");
-            while exists(&client, &name).await {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            settled(&client, &name).await;
+        });
+    }
+
+    /// Makes a stack without the pipeline, and leaves it as it is where that fails.
+    pub(crate) fn create_without_rollback(&self, stack: &str, template: &str) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        self.runtime.block_on(async {
+            let create = client.create_stack().stack_name(&name).template_body(template);
+            create.disable_rollback(true).send().await.expect("a stack");
+            settled(&client, &name).await;
+        });
+    }
+
+    /// Updates a stack without the pipeline, and leaves it as it is where that fails.
+    pub(crate) fn update_without_rollback(&self, stack: &str, template: &str) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        self.runtime.block_on(async {
+            let update = client.update_stack().stack_name(&name).template_body(template);
+            update.disable_rollback(true).send().await.expect("an update");
+            settled(&client, &name).await;
+        });
+    }
+
+    /// Makes a stack's first change set and goes away.
+    pub(crate) fn review_stack(&self, stack: &str, template: &str) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        let create = client
+            .create_change_set()
+            .stack_name(name)
+            .change_set_name("somebody-elses")
+            .change_set_type(aws_sdk_cloudformation::types::ChangeSetType::Create)
+            .template_body(template);
+        self.runtime.block_on(create.send()).expect("a change set");
+    }
+
+    /// Deletes a stack by hand, whatever comes of it.
+    pub(crate) fn delete_stack(&self, stack: &str) {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let name = format!("{}-local-{stack}", self.project);
+        self.runtime.block_on(async {
+            client.delete_stack().stack_name(&name).send().await.expect("a deletion");
+            settled(&client, &name).await;
         });
     }
 
@@ -103,6 +168,15 @@ impl Cloud {
 
     /// Lets a wait condition named `Gate` through, as soon as its stack waits for it.
     pub(crate) fn open_gate(&self, stack: &str) {
+        self.signal_gate(stack, &ResourceSignalStatus::Success);
+    }
+
+    /// Lets a wait condition named `Gate` fail, as soon as its stack waits for it.
+    pub(crate) fn fail_gate(&self, stack: &str) {
+        self.signal_gate(stack, &ResourceSignalStatus::Failure);
+    }
+
+    fn signal_gate(&self, stack: &str, status: &ResourceSignalStatus) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
         let name = format!("{}-local-{stack}", self.project);
         super::until("a stack that waits at its gate", || {
@@ -111,9 +185,29 @@ impl Cloud {
                 .stack_name(&name)
                 .logical_resource_id("Gate")
                 .unique_id("test")
-                .status(aws_sdk_cloudformation::types::ResourceSignalStatus::Success);
+                .status(status.clone());
             self.runtime.block_on(signal.send()).ok()
         });
+    }
+
+    /// Changes by hand how long a log group keeps its lines.
+    pub(crate) fn keep_logs(&self, group: &str, days: i32) {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let put = client.put_retention_policy().log_group_name(group).retention_in_days(days);
+        self.runtime.block_on(put.send()).expect("a log group");
+    }
+
+    /// Makes a log group by hand.
+    pub(crate) fn make_logs(&self, group: &str) {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        self.runtime.block_on(client.create_log_group().log_group_name(group).send()).expect("a log group");
+    }
+
+    /// Deletes a log group by hand.
+    pub(crate) fn delete_logs(&self, group: &str) {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let delete = client.delete_log_group().log_group_name(group);
+        self.runtime.block_on(delete.send()).expect("a log group");
     }
 
     /// Deletes stacks as somebody outside of the pipeline would.
@@ -142,6 +236,13 @@ impl Cloud {
                 drop(delete.set_image_ids(images.image_ids).send().await);
             });
         }
+    }
+}
+
+/// Waits until nothing is under way on a stack.
+async fn settled(client: &aws_sdk_cloudformation::Client, name: &str) {
+    while exists(client, name).await {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -51,6 +51,8 @@ struct Shared {
     plan: Plan,
     /// The process that a fate may kill.
     victim: Option<Pid>,
+    /// A form parameter that does not reach the API.
+    dropped: Option<String>,
 }
 
 impl Proxy {
@@ -59,7 +61,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let plan: Plan = Box::new(|_, _| Fate::Passed);
-        let shared = Shared { calls: Vec::new(), counts: HashMap::new(), plan, victim: None };
+        let shared = Shared { calls: Vec::new(), counts: HashMap::new(), plan, victim: None, dropped: None };
         let proxy = Self { port, shared: Arc::new(Mutex::new(shared)) };
         let relaying = proxy.clone();
         std::thread::spawn(move || {
@@ -91,6 +93,11 @@ impl Proxy {
     /// The calls that reached the API since the last time they were taken, by the names of their operations.
     pub(crate) fn take(&self) -> Vec<String> {
         self.with(|shared| std::mem::take(&mut shared.calls))
+    }
+
+    /// From now on this form parameter is left out of every call, as if the API did not know it.
+    pub(crate) fn drop_from_calls(&self, parameter: &str) {
+        self.with(|shared| shared.dropped = Some(parameter.to_owned()));
     }
 
     /// The calls among these that change something.
@@ -125,6 +132,13 @@ impl Proxy {
         }
     }
 
+    fn without_dropped(&self, body: Vec<u8>) -> Vec<u8> {
+        match self.with(|shared| shared.dropped.clone()) {
+            Some(dropped) => String::from_utf8_lossy(&body).replace(&dropped, "Dropped=").into_bytes(),
+            None => body,
+        }
+    }
+
     /// One request and its answer; the connection is closed then, and the client opens another.
     fn relay(&self, client: &TcpStream) -> std::io::Result<()> {
         let Some((head, body)) = read(client)? else { return Ok(()) };
@@ -138,7 +152,7 @@ impl Proxy {
         if !fate.reaches_aws() {
             return Ok(());
         }
-        let answer = pass_on(&head, &body)?;
+        let answer = pass_on(&head, &self.without_dropped(body))?;
         match fate {
             Fate::KilledAfter => self.kill(),
             Fate::CutOff => (&mut &*client).write_all(&answer[..answer.len() - answer.len().min(9)])?,
@@ -172,14 +186,19 @@ fn read(client: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
 
 fn pass_on(head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut server = TcpStream::connect(super::Cloud::endpoint().trim_start_matches("http://"))?;
-    let kept =
-        head.lines().filter(|line| !line.is_empty() && !line.to_lowercase().starts_with("connection:"));
-    let head: Vec<&str> = kept.chain(["Connection: close", "", ""]).collect();
+    let ours = |line: &str| has_any(line, ["connection:", "content-length:"]);
+    let kept = head.lines().filter(|line| !line.is_empty() && !ours(line));
+    let length = format!("Content-Length: {}", body.len());
+    let head: Vec<&str> = kept.chain(["Connection: close", &length, "", ""]).collect();
     server.write_all(head.join("\r\n").as_bytes())?;
     server.write_all(body)?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+fn has_any<const N: usize>(line: &str, names: [&str; N]) -> bool {
+    names.iter().any(|name| line.to_lowercase().starts_with(name))
 }
 
 fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
