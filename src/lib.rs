@@ -20,4 +20,5 @@ pub mod source;
 pub mod stack;
 pub mod status;
 pub mod template;
+pub mod verify;
 mod yaml;

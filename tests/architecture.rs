@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules; each uses only those to the right of it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "cli",
     "report",
     "status",
     "init",
+    "verify",
     "run",
     "rollout",
     "stack",

@@ -6,4 +6,4 @@ mod session;
 
 pub use error::failure;
 pub use pace::Pace;
-pub use session::Session;
+pub use session::{Identity, Session};

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 /// Clients for one environment's account and region.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// Every kind of resource, by its CloudFormation type.
+    pub cloudcontrol: aws_sdk_cloudcontrol::Client,
     /// CloudFormation.
     pub cloudformation: aws_sdk_cloudformation::Client,
     /// The image registry.
@@ -20,10 +22,20 @@ pub struct Session {
     pub ecs: aws_sdk_ecs::Client,
     /// Functions.
     pub lambda: aws_sdk_lambda::Client,
+    sts: aws_sdk_sts::Client,
     /// Turns for looking at stacks in flight.
     pub stacks_pace: Pace,
     /// Time between two looks at a rollout.
     pub rollout_poll: Duration,
+}
+
+/// Who the credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account's twelve digits.
+    pub account: String,
+    /// The user or role.
+    pub arn: String,
 }
 
 impl Session {
@@ -39,13 +51,26 @@ impl Session {
         let emulated = environment.endpoint.is_some();
         let poll = |local, aws| Duration::from_millis(if emulated { local } else { aws });
         Ok(Self {
+            cloudcontrol: aws_sdk_cloudcontrol::Client::new(&config),
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
             stacks_pace: Pace::new(poll(150, 1_000)),
             rollout_poll: poll(300, 3_000),
         })
+    }
+
+    /// Asks who the credentials belong to.
+    ///
+    /// # Errors
+    /// If there are none, or they are not valid.
+    pub async fn identity(&self) -> Result<Identity, Failure> {
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| failure("GetCallerIdentity", error))?;
+        let text = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+        Ok(Identity { account: text(answer.account()), arn: text(answer.arn()) })
     }
 }
 

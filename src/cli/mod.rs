@@ -10,6 +10,7 @@ mod run;
 mod schema;
 mod status;
 mod validate;
+mod verify;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Verb {
     Watch(watch::Watch),
     /// Check pipeline.yaml, templates, values and Dockerfiles, without AWS
     Validate(validate::Validate),
+    /// Check that everything a run needs is there, and what in the templates is slow or risky
+    Verify(verify::Verify),
     /// Print the steps and what they wait for
     Graph(graph::Graph),
     /// Write a pipeline.yaml for the templates and Dockerfiles of this repository
@@ -64,6 +67,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Status(status) => status.main(&place).await,
         Verb::Watch(watch) => watch.main(&place).await,
         Verb::Validate(validate) => validate.main(&place),
+        Verb::Verify(verify) => verify.main(&place).await,
         Verb::Graph(graph) => graph.main(&place),
         Verb::Init(init) => init.main(&place),
         Verb::Schema(schema) => schema.main(),
