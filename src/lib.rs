@@ -13,6 +13,7 @@ pub mod image;
 pub mod init;
 pub mod plan;
 pub mod project;
+pub mod redact;
 pub mod report;
 pub mod rollout;
 pub mod run;

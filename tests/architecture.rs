@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules; each uses only those to the right of it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "cli",
     "report",
     "status",
@@ -24,10 +24,11 @@ const ORDER: [&str; 19] = [
     "yaml",
     "failure",
     "diagnostic",
+    "redact",
 ];
 
 /// Modules that data goes into and data comes out of, and nothing else.
-const PURE: [&str; 6] = ["config", "plan", "template", "yaml", "failure", "diagnostic"];
+const PURE: [&str; 7] = ["config", "plan", "template", "yaml", "failure", "diagnostic", "redact"];
 
 /// Crates and modules of the standard library through which I/O would happen.
 const IO: [&str; 8] = ["std::fs", "std::net", "std::process", "std::io", "tokio", "aws_", "git2", "bollard"];

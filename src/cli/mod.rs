@@ -60,6 +60,7 @@ enum Verb {
 /// # Errors
 /// If it can't be carried out; the error says which exit code it asks for.
 pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
+    crate::redact::keep_environment();
     let place = cli.place;
     match cli.verb {
         Verb::Run(run) => run.main(&place).await,

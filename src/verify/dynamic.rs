@@ -103,7 +103,8 @@ fn in_text(text: &str) -> Vec<Target> {
     let starts = text.match_indices("{{resolve:").map(|(start, _)| &text[start..]);
     starts
         .map(|rest| match rest.find("}}") {
-            Some(end) => target(&rest[..end + 2]),
+            // The first of three closes a `${…}`.
+            Some(end) => target(&rest[..end + 2 + usize::from(rest[end + 2..].starts_with('}'))]),
             None => Target::Unknown(rest.to_owned()),
         })
         .collect()
@@ -155,6 +156,8 @@ mod tests {
             in_text("{{resolve:other:x}} {{resolve:ssm"),
             [Target::Unknown("{{resolve:other:x}}".into()), Target::Unknown("{{resolve:ssm".into())]
         );
+        let nested = "{{resolve:ssm:/${Stage}}}";
+        assert_eq!(in_text(nested), [Target::Unknown(nested.into())]);
         assert_eq!(in_text("nothing"), []);
     }
 

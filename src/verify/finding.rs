@@ -83,13 +83,13 @@ impl fmt::Display for Report {
             writeln!(f, "  {symbol} {check:width$}  {}", lines)?;
         }
         let warnings = match self.count(Verdict::Warning) {
-            0 => "nothing to warn of".to_owned(),
-            1 => "1 warning".to_owned(),
-            count => format!("{count} warnings"),
+            0 => String::new(),
+            1 => ", 1 warning".to_owned(),
+            count => format!(", {count} warnings"),
         };
         match self.count(Verdict::Failed) {
-            0 => writeln!(f, "\nready to run: {warnings}"),
-            count => writeln!(f, "\nnot ready: {count} failed, {warnings}"),
+            0 => writeln!(f, "\nready to run{warnings}"),
+            count => writeln!(f, "\nnot ready: {count} failed{warnings}"),
         }
     }
 }

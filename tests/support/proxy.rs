@@ -10,6 +10,7 @@ const READS: [&str; 5] = ["Describe", "Get", "List", "BatchGet", "GET "];
 pub(crate) struct Proxy {
     port: u16,
     calls: Arc<Mutex<Vec<String>>>,
+    refused: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
@@ -17,15 +18,20 @@ impl Proxy {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let proxy = Self { port, calls: Arc::default() };
-        let calls = Arc::clone(&proxy.calls);
+        let proxy = Self { port, calls: Arc::default(), refused: Arc::default() };
+        let (calls, refused) = (Arc::clone(&proxy.calls), Arc::clone(&proxy.refused));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let calls = Arc::clone(&calls);
-                std::thread::spawn(move || drop(relay(&client, &calls)));
+                let (calls, refused) = (Arc::clone(&calls), Arc::clone(&refused));
+                std::thread::spawn(move || drop(relay(&client, &calls, &refused)));
             }
         });
         proxy
+    }
+
+    /// From now on the caller lacks the permission for this operation.
+    pub(crate) fn refuse(&self, operation: &str) {
+        self.refused.lock().expect("no panic").push(operation.to_owned());
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -45,7 +51,11 @@ impl Proxy {
 }
 
 /// One request and its answer; the connection is closed then, and the client opens another.
-fn relay(client: &TcpStream, calls: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn relay(
+    client: &TcpStream,
+    calls: &Mutex<Vec<String>>,
+    refused: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(client);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -57,7 +67,11 @@ fn relay(client: &TcpStream, calls: &Mutex<Vec<String>>) -> std::io::Result<()> 
     let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    calls.lock().expect("no panic").push(operation(&head, &String::from_utf8_lossy(&body)));
+    let operation = operation(&head, &String::from_utf8_lossy(&body));
+    calls.lock().expect("no panic").push(operation.clone());
+    if refused.lock().expect("no panic").contains(&operation) {
+        return refuse(client, &operation, header(&head, "x-amz-target").is_some());
+    }
     let mut server = TcpStream::connect(upstream())?;
     let kept =
         head.lines().filter(|line| !line.is_empty() && !line.to_lowercase().starts_with("connection:"));
@@ -66,6 +80,20 @@ fn relay(client: &TcpStream, calls: &Mutex<Vec<String>>) -> std::io::Result<()> 
     server.write_all(&body)?;
     std::io::copy(&mut server, &mut &*client)?;
     Ok(())
+}
+
+/// What AWS answers to somebody without the permission, in the protocol of the operation.
+fn refuse(mut client: &TcpStream, operation: &str, json: bool) -> std::io::Result<()> {
+    let message = format!("User: test is not authorized to perform: {operation}");
+    let body = if json {
+        format!(r#"{{"__type":"AccessDeniedException","message":"{message}"}}"#)
+    } else {
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{message}</Message></Error></ErrorResponse>"
+        )
+    };
+    let length = body.len();
+    write!(client, "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 fn upstream() -> String {

@@ -49,7 +49,7 @@ pub fn check(stacks: &[Stack<'_>]) -> Vec<Finding> {
         let count = rules().count();
         return vec![Finding::good(
             CHECK,
-            format!("none of {count} slow or risky settings in the templates"),
+            format!("the templates have none of {count} slow or risky settings"),
         )];
     }
     found
@@ -94,7 +94,16 @@ mod tests {
   R: { Type: AWS::ECR::Repository }
   G: { Type: AWS::Logs::LogGroup }
   M: { Type: AWS::Lambda::EventSourceMapping, Properties: { Topics: [t] } }
-", None).join("\n"), @"");
+", None).join("\n"), @r"
+        t.yaml:3 T: a new target counts as healthy after 150 s (5 checks, one in 30 s)
+        t.yaml:3 T: an old target is kept for 300 s before it is stopped
+        t.yaml:4 L: ELBSecurityPolicy-2016-08, the default, still takes TLS 1.0 or 1.1
+        t.yaml:5 S: the service has no deployment circuit breaker
+        t.yaml:6 D: a new revision takes the old one away
+        t.yaml:7 R: tags can be moved to other images
+        t.yaml:9 M: what fails again and again goes nowhere
+        t.yaml:8 G: the log group has no retention
+        ");
     }
 
     #[test]
@@ -104,7 +113,10 @@ mod tests {
                      TargetGroupAttributes: [{ Key: deregistration_delay.timeout_seconds, Value: !Ref N }]\n";
         assert_eq!(found(group, Some("10")), Vec::<String>::new());
         assert_eq!(found(group, None), Vec::<String>::new(), "what is not known is not held against it");
-        insta::assert_snapshot!(found(group, Some("120")).join("\n"), @"");
+        insta::assert_snapshot!(found(group, Some("120")).join("\n"), @r"
+        t.yaml:6 T: a new target counts as healthy after 240 s (2 checks, one in 120 s)
+        t.yaml:8 T: an old target is kept for 120 s before it is stopped
+        ");
     }
 
     #[test]
@@ -136,6 +148,9 @@ mod tests {
       DeploymentConfiguration: { DeploymentCircuitBreaker: { Enable: true, Rollback: true } }
   Scaled: { Type: AWS::ApplicationAutoScaling::ScalableTarget, Properties: { ServiceNamespace: ecs } }
 ";
-        insta::assert_snapshot!(found(two, None).join("\n"), @"");
+        insta::assert_snapshot!(found(two, None).join("\n"), @r"
+        t.yaml:8 S: both the template and autoscaling say how many tasks there are
+        t.yaml:9 S: the service follows every revision of D
+        ");
     }
 }
