@@ -285,11 +285,16 @@ fn hide(value: &mut serde_json::Value) -> bool {
             *text = shown;
             hidden
         }
-        Value::Array(items) => items.iter_mut().fold(false, |hidden, item| hide(item) || hidden),
+        Value::Array(items) => hide_all(items.iter_mut()),
         Value::Object(entries) => {
             let texts = entries.iter_mut().filter(|(key, _)| !NAMES.contains(&key.as_str()));
-            texts.fold(false, |hidden, (_, value)| hide(value) || hidden)
+            hide_all(texts.map(|(_, value)| value))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
+}
+
+/// Whether there was something to hide in one of them; none is left out.
+fn hide_all<'a>(values: impl Iterator<Item = &'a mut serde_json::Value>) -> bool {
+    values.filter_map(|value| hide(value).then_some(())).count() > 0
 }

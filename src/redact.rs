@@ -193,7 +193,9 @@ mod tests {
 
     fn redactor(secrets: &[&str]) -> Redactor {
         let mut redactor = Redactor::new();
-        secrets.iter().for_each(|secret| redactor.add(secret));
+        for secret in secrets {
+            redactor.add(secret);
+        }
         redactor
     }
 

@@ -196,11 +196,17 @@ fn descendants(root: u32) -> Vec<u32> {
     found
 }
 
+/// What a server got.
+struct Request {
+    authorization: String,
+    body: String,
+}
+
 /// A server that refuses every request, and repeats the credentials that came with it.
-fn refusing() -> (String, Arc<Mutex<Vec<String>>>) {
+fn refusing() -> (String, Arc<Mutex<Vec<Request>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
     let known = Arc::clone(&seen);
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
@@ -211,7 +217,7 @@ fn refusing() -> (String, Arc<Mutex<Vec<String>>>) {
     (address, seen)
 }
 
-fn refuse(mut client: &TcpStream, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn refuse(mut client: &TcpStream, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(client);
     let (mut authorization, mut length, mut line) = (String::new(), 0, String::new());
     while reader.read_line(&mut line)? > 2 {
@@ -226,8 +232,11 @@ fn refuse(mut client: &TcpStream, seen: &Mutex<Vec<String>>) -> std::io::Result<
         }
         line.clear();
     }
-    reader.read_exact(&mut vec![0; length])?;
-    seen.lock().expect("no panic").push(authorization.clone());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let request =
+        Request { authorization: authorization.clone(), body: String::from_utf8_lossy(&body).into_owned() };
+    seen.lock().expect("no panic").push(request);
     let message = format!("no entry with {authorization}");
     let body =
         serde_json::json!({ "message": message, "errors": [{ "code": "DENIED", "message": message }] });
@@ -247,8 +256,9 @@ fn a_refused_push_does_not_show_the_password() {
     let repository = with_build("true", &registry);
     let _cloud = Cloud::of(&repository.project);
     let output = repository.run(&[]).code(1);
-    let sent: Vec<String> =
-        seen.lock().expect("no panic").iter().filter(|it| !it.is_empty()).cloned().collect();
+    let seen = seen.lock().expect("no panic");
+    let sent: Vec<&str> =
+        seen.iter().map(|request| request.authorization.as_str()).filter(|it| !it.is_empty()).collect();
     assert!(!sent.is_empty(), "the engine sent no password: {output:?}");
     for basic in sent {
         let basic = basic.trim_start_matches("Basic ").to_owned();
@@ -261,22 +271,28 @@ fn a_refused_push_does_not_show_the_password() {
 }
 
 #[test]
-fn a_token_that_github_repeats_is_not_shown() {
+fn github_learns_no_secret_and_what_it_repeats_is_not_shown() {
     let (address, seen) = refusing();
     let pipeline = format!(
         "project: PROJECT\ngithub: {{ repository: o/r, api_url: \"http://{address}\" }}\n\
          environments:\n  local: {{ region: us-east-1, endpoint: \"ENDPOINT\" }}\nstacks:\n  a:\n"
     );
+    let template = "Parameters: { Secret: { Type: String, NoEcho: true } }\n\
+                    Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: !Ref Secret } } }\n";
     let repository = Repository::with(&[
         ("pipeline.yaml", &pipeline),
-        ("stacks/a/template.yaml", "Resources: { Topic: { Type: AWS::SNS::Topic } }"),
+        ("stacks/a/template.yaml", template),
+        ("stacks/environments/local.yaml", &format!("a: {{ Secret: {HIDDEN} }}\n")),
     ]);
     let _cloud = Cloud::of(&repository.project);
     let mut command = repository.command(&["run", "--env", "local"]);
     command.env("GITHUB_TOKEN", "canary/github+token");
-    let output = output(command).code(0);
-    assert!(seen.lock().expect("no panic").iter().any(|it| it.contains("canary/github+token")));
+    let output = output(command).code(1);
     assert!(output.stderr.contains("no entry with Bearer ***"), "{output:?}");
+    let seen = seen.lock().expect("no panic");
+    assert!(seen.iter().all(|request| request.authorization == "Bearer canary/github+token"));
+    assert!(seen.iter().any(|request| request.body.contains("stack/a failed")), "a status with the failure");
+    assert!(seen.iter().all(|request| !request.body.contains("canary")));
 }
 
 #[test]

@@ -197,7 +197,7 @@ Resources:
     insta::with_settings!({ filters => [
         (r"t[0-9a-f]{7}", "PROJECT"),
         (r"Docker Engine \S+, API \S+", "Docker Engine VERSION, API VERSION"),
-        (r#"(to be had: ).*"#, "${1}ANSWER"),
+        (r"(to be had: ).*", "${1}ANSWER"),
     ] }, {
         insta::assert_snapshot!(stable.join("\n"));
     });
@@ -248,7 +248,7 @@ Resources:
 #[test]
 fn a_zone_has_to_be_asked_by_the_world() {
     let repository = one_stack(
-        r#"
+        r"
 Parameters: { Domain: { Type: String, Default: api.PROJECT.test } }
 Resources:
   Certificate:
@@ -256,7 +256,7 @@ Resources:
     Properties:
       DomainName: !Ref Domain
       DomainValidationOptions: [{ DomainName: !Ref Domain, HostedZoneId: ZPROJECT }]
-"#,
+",
     );
     let project = &repository.project;
     let zone = format!(

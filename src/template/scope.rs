@@ -128,7 +128,7 @@ impl<'a> Scope<'a> {
         for part in parts {
             let (name, rest) = part.split_once('}')?;
             if let Some(literal) = name.strip_prefix('!') {
-                whole.push_str(&format!("${{{literal}}}"));
+                whole.extend(["${", literal, "}"]);
             } else if let Some(value) = own.and_then(|own| own.get(name.trim())) {
                 whole.push_str(&self.text_of(value)?);
             } else {

@@ -35,11 +35,13 @@ impl Finding {
     }
 
     /// Something that should be known.
+    #[must_use]
     pub fn warning(check: &'static str, told: Failure) -> Self {
         Self { check, verdict: Verdict::Warning, told }
     }
 
     /// Something that a run would fail at.
+    #[must_use]
     pub fn failed(check: &'static str, told: Failure) -> Self {
         Self { check, verdict: Verdict::Failed, told }
     }
@@ -78,9 +80,8 @@ impl fmt::Display for Report {
                 Verdict::Warning => '!',
                 Verdict::Failed => '✘',
             };
-            let mut lines = told.to_string();
-            lines = lines.replace('\n', &format!("\n{:indent$}", "", indent = width + 6));
-            writeln!(f, "  {symbol} {check:width$}  {}", lines)?;
+            let lines = told.to_string().replace('\n', &format!("\n{:indent$}", "", indent = width + 6));
+            writeln!(f, "  {symbol} {check:width$}  {lines}")?;
         }
         let warnings = match self.count(Verdict::Warning) {
             0 => String::new(),

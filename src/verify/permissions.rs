@@ -113,15 +113,17 @@ async fn ecr(session: &Session, repository: String) -> Vec<Probe> {
 }
 
 async fn ecs(session: &Session, cluster: String, service: String, revision: String) -> Vec<Probe> {
-    let (services, definition, tasks) = join!(
+    let (services, definition, tasks, task) = join!(
         session.ecs.describe_services().cluster(&cluster).services(&service).send(),
         session.ecs.describe_task_definition().task_definition(&revision).send(),
         session.ecs.list_tasks().cluster(&cluster).send(),
+        session.ecs.describe_tasks().cluster(&cluster).tasks("0".repeat(32)).send(),
     );
     vec![
         Probe::of("ecs:DescribeServices", services),
         Probe::of("ecs:DescribeTaskDefinition", definition),
         Probe::of("ecs:ListTasks", tasks),
+        Probe::of("ecs:DescribeTasks", task),
     ]
 }
 
