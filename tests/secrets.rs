@@ -223,10 +223,10 @@ fn refuse(mut client: &TcpStream, seen: &Mutex<Vec<Request>>) -> std::io::Result
     while reader.read_line(&mut line)? > 2 {
         match line.trim().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
-                value.clone_into(&mut authorization)
+                value.clone_into(&mut authorization);
             }
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.parse().unwrap_or(0)
+                length = value.parse().unwrap_or(0);
             }
             _ => {}
         }
