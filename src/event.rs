@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::plan::{Decision, Step, StepId};
+use crate::redact::redacted;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -216,7 +217,7 @@ impl Events {
 
     /// Sends an event. Outputs that are gone (a closed pipe) do not stop a deployment.
     pub fn send(&self, event: Event) {
-        let _ = self.0.send(event);
+        let _ = self.0.send(without_secrets(event));
     }
 
     /// The same channel, for one step.
@@ -263,4 +264,49 @@ impl StepEvents {
     pub fn send(&self, event: impl FnOnce(StepId) -> Event) {
         self.events.send(event(self.step.clone()));
     }
+}
+
+/// What fields hold that are words of this program or names from `pipeline.yaml`, which are no secrets.
+const NAMES: [&str; 10] =
+    ["event", "command", "step", "id", "needs", "by", "kind", "action", "unit", "result"];
+
+/// The event with every secret that is known hidden, in whichever field.
+fn without_secrets(event: Event) -> Event {
+    // It comes many times a second, and holds numbers alone.
+    if matches!(event, Event::Progress { .. }) {
+        return event;
+    }
+    let Ok(mut value) = serde_json::to_value(&event) else { return event };
+    if !hide(&mut value) {
+        return event;
+    }
+    serde_json::from_value(value).unwrap_or_else(|_| Event::Warning {
+        step: None,
+        message: "an event is not shown, as a secret stands in it where a word of this program belongs"
+            .to_owned(),
+    })
+}
+
+/// Whether there was something to hide.
+fn hide(value: &mut serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => {
+            let shown = redacted(text).into_owned();
+            let hidden = shown != *text;
+            *text = shown;
+            hidden
+        }
+        Value::Array(items) => hide_all(items.iter_mut()),
+        Value::Object(entries) => {
+            let texts = entries.iter_mut().filter(|(key, _)| !NAMES.contains(&key.as_str()));
+            hide_all(texts.map(|(_, value)| value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether there was something to hide in one of them; none is left out.
+fn hide_all<'a>(values: impl Iterator<Item = &'a mut serde_json::Value>) -> bool {
+    values.filter_map(|value| hide(value).then_some(())).count() > 0
 }

@@ -10,6 +10,7 @@ const ORDER: [&str; 20] = [
     "drift",
     "status",
     "init",
+    "verify",
     "run",
     "lease",
     "rollout",
@@ -25,10 +26,11 @@ const ORDER: [&str; 20] = [
     "yaml",
     "failure",
     "diagnostic",
+    "redact",
 ];
 
 /// Modules that data goes into and data comes out of, and nothing else.
-const PURE: [&str; 6] = ["config", "plan", "template", "yaml", "failure", "diagnostic"];
+const PURE: [&str; 7] = ["config", "plan", "template", "yaml", "failure", "diagnostic", "redact"];
 
 /// Crates and modules of the standard library through which I/O would happen.
 const IO: [&str; 8] = ["std::fs", "std::net", "std::process", "std::io", "tokio", "aws_", "git2", "bollard"];

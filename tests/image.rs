@@ -133,6 +133,7 @@ fn spec(directory: &Path) -> Spec {
         dockerfile: "Dockerfile".into(),
         args: BTreeMap::new(),
         target: None,
+        secrets: Vec::new(),
         platform: "linux/amd64".into(),
         labels: BTreeMap::new(),
     }

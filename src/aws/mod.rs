@@ -8,4 +8,4 @@ mod session;
 pub use error::failure;
 pub use fence::Fence;
 pub use pace::Pace;
-pub use session::Session;
+pub use session::{Identity, Session};

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 /// Clients for one environment's account and region.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// Every kind of resource, by its CloudFormation type.
+    pub cloudcontrol: aws_sdk_cloudcontrol::Client,
     /// CloudFormation.
     pub cloudformation: aws_sdk_cloudformation::Client,
     /// The image registry.
@@ -30,10 +32,20 @@ pub struct Session {
     pub fence: Fence,
     /// Whether it is AWS itself, or an endpoint of the user's own: an emulator.
     pub emulated: bool,
+    sts: aws_sdk_sts::Client,
     /// Turns for looking at stacks in flight.
     pub stacks_pace: Pace,
     /// Time between two looks at a rollout.
     pub rollout_poll: Duration,
+}
+
+/// Who the credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account's twelve digits.
+    pub account: String,
+    /// The user or role.
+    pub arn: String,
 }
 
 impl Session {
@@ -57,6 +69,7 @@ impl Session {
             };
         }
         Ok(Self {
+            cloudcontrol: client!(aws_sdk_cloudcontrol),
             cloudformation: client!(aws_sdk_cloudformation),
             ecr: client!(aws_sdk_ecr),
             ecs: client!(aws_sdk_ecs),
@@ -64,11 +77,23 @@ impl Session {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             load_balancing: client!(aws_sdk_elasticloadbalancingv2),
             logs: client!(aws_sdk_cloudwatchlogs),
+            sts: aws_sdk_sts::Client::new(&config),
             fence,
             emulated,
             stacks_pace: Pace::new(poll(150, 1_000)),
             rollout_poll: poll(300, 3_000),
         })
+    }
+
+    /// Asks who the credentials belong to.
+    ///
+    /// # Errors
+    /// If there are none, or they are not valid.
+    pub async fn identity(&self) -> Result<Identity, Failure> {
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| failure("GetCallerIdentity", error))?;
+        let text = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+        Ok(Identity { account: text(answer.account()), arn: text(answer.arn()) })
     }
 }
 

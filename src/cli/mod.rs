@@ -13,6 +13,7 @@ mod schema;
 mod status;
 mod unlock;
 mod validate;
+mod verify;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,8 @@ enum Verb {
     Unlock(unlock::Unlock),
     /// Check pipeline.yaml, templates, values and Dockerfiles, without AWS
     Validate(validate::Validate),
+    /// Check that everything a run needs is there, and what in the templates is slow or risky
+    Verify(verify::Verify),
     /// Print the steps and what they wait for
     Graph(graph::Graph),
     /// Write a pipeline.yaml for the templates and Dockerfiles of this repository
@@ -66,6 +69,7 @@ enum Verb {
 /// # Errors
 /// If it can't be carried out; the error says which exit code it asks for.
 pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
+    crate::redact::keep_environment();
     let place = cli.place;
     match cli.verb {
         Verb::Run(run) => run.main(&place).await,
@@ -76,6 +80,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Bootstrap(bootstrap) => bootstrap.main(&place).await,
         Verb::Unlock(unlock) => unlock.main(&place).await,
         Verb::Validate(validate) => validate.main(&place),
+        Verb::Verify(verify) => verify.main(&place).await,
         Verb::Graph(graph) => graph.main(&place),
         Verb::Init(init) => init.main(&place),
         Verb::Schema(schema) => schema.main(),

@@ -11,6 +11,7 @@ use crate::diagnostic::Mistakes;
 use crate::event::RunResult;
 use crate::failure::Failure;
 use crate::project::{LoadError, Project};
+use crate::redact::redacted;
 use crate::source::{Repository, Snapshot, Token};
 
 /// Where the repository and its configuration are.
@@ -154,7 +155,7 @@ impl From<Failure> for Exit {
 
 /// Writes a command's result to standard output. A reader that went away is no error.
 pub fn print(text: &str) -> Result<(), Exit> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match std::io::stdout().lock().write_all(redacted(text).as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Exit::failed(anyhow::Error::from(error).context("writing to standard output")))
         }
@@ -173,7 +174,7 @@ pub fn snapshot(repository: &Repository, revision: Option<&str>) -> Result<Snaps
 /// Tells the user of something beside the command's result, on standard error.
 pub fn note(text: &str) {
     // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", redacted(text));
 }
 
 /// Warns the user of something that does not fail the command.

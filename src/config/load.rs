@@ -20,7 +20,7 @@ pub(super) mod keys {
     pub(in super::super) const STACK: &[&str] = &["template", "parameters", "capabilities", "tags"];
     pub(in super::super) const WORKLOAD: &[&str] = &["inputs", "build", "repository", "rollout"];
     pub(in super::super) const BUILD: &[&str] =
-        &["command", "context", "dockerfile", "args", "target", "platform"];
+        &["command", "context", "dockerfile", "args", "target", "secrets", "platform"];
     pub(in super::super) const ROLLOUT: &[&str] = &["ecs", "lambda"];
     pub(in super::super) const ECS: &[&str] = &["cluster", "service", "task_definition"];
     pub(in super::super) const LAMBDA: &[&str] = &["function", "alias"];
@@ -206,6 +206,11 @@ fn build(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Build> {
         })
     });
     let target = fields.get("target").and_then(|node| reader.string(node, "the name of a stage"));
+    let secrets = fields.get("secrets").and_then(|node| {
+        reader.list(node, "a list of environment variables", |reader, node| {
+            reader.formed(node, &syntax::VARIABLE)
+        })
+    });
     let platform = fields.get("platform").and_then(|node| reader.formed(node, &syntax::PLATFORM));
     let defaults = Build::in_context(context.unwrap_or_else(|| ".".to_owned()));
     Some(Build {
@@ -213,6 +218,7 @@ fn build(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Build> {
         dockerfile: dockerfile.unwrap_or(defaults.dockerfile),
         args: args.unwrap_or_default(),
         target,
+        secrets: secrets.unwrap_or_default(),
         platform: platform.unwrap_or(defaults.platform),
         context: defaults.context,
     })

@@ -27,6 +27,8 @@ pub(super) const ALIAS: Form = Form {
 };
 pub(super) const ARGUMENT: Form =
     Form { what: "name of an ARG", is: is_argument, expected: "letters, digits and `_`" };
+pub(super) const VARIABLE: Form =
+    Form { what: "name of an environment variable", is: is_argument, expected: "letters, digits and `_`" };
 pub(super) const PARAMETER: Form =
     Form { what: "name of a parameter", is: is_logical_id, expected: "letters and digits" };
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html>

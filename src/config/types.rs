@@ -146,6 +146,9 @@ pub struct Build {
     pub args: BTreeMap<String, Text>,
     /// The Dockerfile's stage to build; the last one if not given.
     pub target: Option<String>,
+    /// Environment variables that hold secrets and that the command is given: `NPM_TOKEN`. They are shown nowhere.
+    #[schemars(default)]
+    pub secrets: Vec<String>,
     /// What the image runs on; `linux/amd64` if not given.
     #[schemars(with = "Option<String>", regex(pattern = r"^linux/[a-z0-9]+(/v[0-9]+)?$"))]
     pub platform: String,
@@ -158,7 +161,8 @@ impl Build {
         let dockerfile =
             if context == "." { "Dockerfile".to_owned() } else { format!("{context}/Dockerfile") };
         let platform = "linux/amd64".to_owned();
-        Self { command: None, context, dockerfile, args: BTreeMap::new(), target: None, platform }
+        let (args, secrets) = (BTreeMap::new(), Vec::new());
+        Self { command: None, context, dockerfile, args, target: None, secrets, platform }
     }
 }
 

@@ -11,7 +11,7 @@ use futures::{Stream, TryStreamExt as _};
 use super::context::{self, Context};
 use super::engine::cause;
 use super::output::Output;
-use super::{Spec, command};
+use super::{Spec, command, space};
 use crate::event::{StepEvents, Unit};
 use crate::failure::Failure;
 
@@ -28,8 +28,9 @@ pub struct Built {
 /// client is gone.
 ///
 /// # Errors
-/// If the command fails, the context can't be read, or the engine can't build the image.
+/// If there is too little disk space, the command fails, the context can't be read, or the engine can't build the image.
 pub async fn build(docker: &Docker, spec: &Spec, events: &StepEvents) -> Result<Built, Failure> {
+    space::check(docker, &spec.directory, events).await?;
     command::run(spec, events).await?;
     events.activity("building");
     let context = read_context(spec).await?;

@@ -12,15 +12,26 @@ use super::Spec;
 use super::output::Output;
 use crate::event::StepEvents;
 use crate::failure::Failure;
+use crate::redact::{VARIABLES, keep_secret};
 
 /// How long the output is read on when the command has ended and something that it left running holds it open.
 const LEFT_OPEN: Duration = Duration::from_secs(1);
+
+/// Ways to credentials beside [`VARIABLES`] that a command is not given unasked.
+const CREDENTIALS: [&str; 5] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+];
 
 /// Runs the workload's command, if it has one, by the shell in the source tree. Its lines are logged while it runs.
 ///
 /// It is killed, with all processes that it started, when the future is dropped.
 pub(super) async fn run(spec: &Spec, events: &StepEvents) -> Result<(), Failure> {
     let Some(command) = &spec.command else { return Ok(()) };
+    keep_secrets(spec, events);
     events.activity(format!("running {command}"));
     let mut output = Output::new(events);
     let status = watch(spec, command, &mut output).await.map_err(|error| {
@@ -33,6 +44,16 @@ pub(super) async fn run(spec: &Spec, events: &StepEvents) -> Result<(), Failure>
     let mut failure = Failure::new(format!("`{command}` ended with {status}"));
     failure.details = output.last();
     Err(failure.hint(format!("run it by hand in {}", spec.directory.display())))
+}
+
+/// The variables that the command is given are shown nowhere, whatever they are called.
+fn keep_secrets(spec: &Spec, events: &StepEvents) {
+    for name in &spec.secrets {
+        match std::env::var(name) {
+            Ok(value) => keep_secret(&value),
+            Err(_) => events.warning(format!("the build's secret {name} is not set in the environment")),
+        }
+    }
 }
 
 async fn watch(spec: &Spec, command: &str, output: &mut Output<'_>) -> io::Result<ExitStatus> {
@@ -55,7 +76,13 @@ async fn watch(spec: &Spec, command: &str, output: &mut Output<'_>) -> io::Resul
 /// One pipe for both outputs, so that their lines stay in the order in which they were written.
 fn start(spec: &Spec, command: &str) -> io::Result<(Group, Receiver)> {
     let (reader, writer) = io::pipe()?;
-    let child = Command::new("sh")
+    let mut shell = Command::new("sh");
+    for variable in
+        VARIABLES.iter().chain(&CREDENTIALS).filter(|name| !spec.secrets.iter().any(|it| it == *name))
+    {
+        shell.env_remove(variable);
+    }
+    let child = shell
         .args(["-c", command])
         .current_dir(&spec.directory)
         .stdin(Stdio::null())

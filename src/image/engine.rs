@@ -56,7 +56,7 @@ fn unreachable_engine(error: &Error) -> Failure {
 }
 
 /// What lies behind an error: the HTTP client's own layers say no more than "client error".
-pub(super) fn cause(error: &Error) -> String {
+pub(crate) fn cause(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),
         Error::DockerStreamError { error } => error.clone(),

@@ -16,13 +16,16 @@ mod output;
 mod push;
 mod registry;
 mod repository;
+mod space;
 mod spec;
 
 pub use build::{Built, build};
 pub use context::Context;
 pub use decide::decide;
 pub use engine::Engine;
+pub(crate) use engine::cause;
 pub use push::push;
 pub use registry::Registry;
 pub use repository::{Digest, Repository};
+pub use space::{Room, Space, spaces};
 pub use spec::Spec;

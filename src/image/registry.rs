@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +11,7 @@ use tokio::sync::Mutex;
 use super::Digest;
 use crate::aws::failure;
 use crate::failure::Failure;
+use crate::redact::keep_secret;
 
 /// A password that ends sooner than this is not used any more: a large push has to get through with it.
 const SPARE: Duration = Duration::from_mins(30);
@@ -22,11 +24,17 @@ pub struct Registry {
 }
 
 /// What Docker signs in with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Login {
     pub(super) user: String,
     pub(super) password: String,
     expires: SystemTime,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 impl Registry {
@@ -86,6 +94,7 @@ impl Registry {
 fn login(token: &str, expires: SystemTime) -> Option<Login> {
     let decoded = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
     let (user, password) = decoded.split_once(':')?;
+    keep_secret(password);
     Some(Login { user: user.to_owned(), password: password.to_owned(), expires })
 }
 

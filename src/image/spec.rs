@@ -25,6 +25,8 @@ pub struct Spec {
     pub args: BTreeMap<String, String>,
     /// The Dockerfile's stage to build; the last one if there is none.
     pub target: Option<String>,
+    /// Environment variables with secrets that the command is given. What they hold is no part of the key.
+    pub secrets: Vec<String>,
     /// What the image runs on: `linux/amd64`.
     pub platform: String,
     /// The image's labels. They say where it came from, not what it is, and are no part of the key.
@@ -76,6 +78,7 @@ mod tests {
             dockerfile: "Dockerfile".into(),
             args: BTreeMap::from([("A".into(), "1".into())]),
             target: None,
+            secrets: Vec::new(),
             platform: "linux/amd64".into(),
             labels: BTreeMap::new(),
         }

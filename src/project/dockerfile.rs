@@ -6,6 +6,10 @@ pub(crate) struct Dockerfile {
     pub(crate) stages: Vec<String>,
     /// Whether there is a stage at all.
     pub(crate) has_from: bool,
+    /// What the stages begin with, as it is written, with the line; earlier stages are left out.
+    pub(crate) bases: Vec<(usize, String)>,
+    /// What `ARG`s before the first stage default to.
+    pub(crate) defaults: Vec<(String, String)>,
     /// The first instruction, if it is none that may stand before the first `FROM`.
     pub(crate) before_from: Option<Instruction>,
     /// What is copied from the context, as it is written, with the line.
@@ -27,8 +31,12 @@ impl Dockerfile {
             match instruction.name.as_str() {
                 "FROM" => {
                     file.has_from = true;
+                    let base = base(&instruction.arguments)
+                        .filter(|base| !file.stages.contains(&base.to_lowercase()));
+                    file.bases.extend(base.map(|base| (instruction.line, base)));
                     file.stages.extend(stage(&instruction.arguments));
                 }
+                "ARG" if !file.has_from => file.defaults.extend(defaults(&instruction.arguments)),
                 "COPY" | "ADD" => {
                     file.copied
                         .extend(sources(&instruction.arguments).map(|source| (instruction.line, source)));
@@ -86,6 +94,17 @@ fn here_document(line: &str) -> Option<String> {
     (!word.is_empty()).then(|| word.to_owned())
 }
 
+/// `FROM --platform=linux/amd64 image AS name`.
+fn base(arguments: &str) -> Option<String> {
+    arguments.split_whitespace().find(|word| !word.starts_with("--")).map(str::to_owned)
+}
+
+/// `ARG NAME=value OTHER`.
+fn defaults(arguments: &str) -> impl Iterator<Item = (String, String)> {
+    let pairs = arguments.split_whitespace().filter_map(|word| word.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+}
+
 /// `FROM image AS name`.
 fn stage(arguments: &str) -> Option<String> {
     let words: Vec<&str> = arguments.split_whitespace().collect();
@@ -132,6 +151,8 @@ mod tests {
         let file = Dockerfile::parse(text);
         assert!(file.has_from && file.before_from.is_none());
         assert_eq!(file.stages, ["build"]);
+        assert_eq!(file.bases, [(3, "a:$V".to_owned()), (10, "scratch".to_owned())]);
+        assert_eq!(file.defaults, [("V".to_owned(), "1".to_owned())]);
         let copied: Vec<(usize, &str)> =
             file.copied.iter().map(|(line, path)| (*line, path.as_str())).collect();
         assert_eq!(copied, [(4, "src"), (4, "lib"), (12, "a b")]);

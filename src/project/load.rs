@@ -5,6 +5,7 @@ use super::contents::{Contents, Document};
 use super::{Files, Project, images, merged, parameters, references, steps};
 use crate::config::{self, Config, Values};
 use crate::diagnostic::{Mistake, Mistakes, Source};
+use crate::redact::keep_secret;
 use crate::template::Template;
 use crate::yaml::Node;
 
@@ -30,6 +31,8 @@ pub(super) fn load(config_path: &str, files: &dyn Files) -> Result<Project, Load
     let templates = templates(&config, &source, &node, files, &mut mistakes)?;
     let values = values(&config, files, &mut mistakes)?;
     let contents = Contents { config, source, node, templates, values };
+    // Before anything is said about them.
+    contents.keep_secrets();
     parameters::check(&contents, &mut mistakes);
     references::check(&contents, &mut mistakes);
     images::check(&contents, files, &mut mistakes)?;
@@ -131,6 +134,21 @@ fn document(path: String, text: String) -> Result<Document, Mistakes> {
 }
 
 impl Contents<'_> {
+    /// Notes the values of `NoEcho` parameters, which are shown nowhere, not even as a mistake.
+    fn keep_secrets(&self) {
+        let hidden = |stack: &str, name: &str| {
+            let template = self.templates.get(stack);
+            template.and_then(|it| it.parameters.get(name)).is_some_and(|parameter| parameter.no_echo)
+        };
+        let given = self.given();
+        for given in given.iter().filter(|given| hidden(given.stack, given.parameter)) {
+            given.written.text.resolve(|_| None).iter().for_each(|value| keep_secret(value));
+        }
+        let parameters = self.templates.values().flat_map(|template| template.parameters.values());
+        let defaults = parameters.filter(|parameter| parameter.no_echo).filter_map(|it| it.default.as_ref());
+        defaults.for_each(|default| keep_secret(default));
+    }
+
     /// What is given to a stack in an environment.
     pub(super) fn parameters(&self, environment: &str, stack: &str) -> BTreeMap<String, config::Text> {
         merged(&self.config, self.values.get(environment).map(|document| &document.values), stack)

@@ -89,6 +89,7 @@ async fn wanted(context: &Context, id: &StepId) -> Result<Option<Spec>, Stop> {
         dockerfile: build.dockerfile.clone(),
         args,
         target: build.target.clone(),
+        secrets: build.secrets.clone(),
         platform: build.platform.clone(),
         labels: labels(context),
     }))

@@ -5,6 +5,7 @@ use super::board::Ended;
 use super::context::Context;
 use super::{Clock, StepResult, Stop, services};
 use crate::plan::{Action, StepId};
+use crate::redact::keep_secret;
 use crate::stack::{Live, ParameterValue, Spec, Step, Verdict, decide, unknown_outputs};
 
 /// Applies a module's template as soon as its parameters are known.
@@ -77,10 +78,16 @@ fn known(outputs: BTreeMap<String, String>) -> BTreeMap<String, Option<String>> 
 
 async fn wanted(context: &Context, id: &StepId) -> Result<Spec, Stop> {
     let deployment = &context.deployment;
+    let template = &deployment.project.templates[&id.name];
     let mut parameters = BTreeMap::new();
     for (name, text) in deployment.project.parameters(&deployment.environment, &id.name) {
         let value = match context.resolve(&text).await? {
-            Ok(value) => ParameterValue::Known(value),
+            Ok(value) => {
+                if template.parameters.get(&name).is_some_and(|parameter| parameter.no_echo) {
+                    keep_secret(&value);
+                }
+                ParameterValue::Known(value)
+            }
             Err(references) => ParameterValue::Pending(references),
         };
         parameters.insert(name, value);

@@ -3,7 +3,8 @@ use git2::{AutotagOption, Branch, FetchOptions, ProxyOptions, Remote, RemoteCall
 
 use super::credentials::Credentials;
 use super::repository::Repository;
-use super::url::without_credentials;
+use super::url::{password, without_credentials};
+use crate::redact::keep_secret;
 
 /// Fits no reference of a remote, so that nothing is downloaded.
 const NOTHING: &str = "refs/pipeline/nothing";
@@ -90,7 +91,9 @@ fn remote(git: &git2::Repository) -> Result<Remote<'_>> {
                 names.join(", ")
             ),
         })?;
-    git.find_remote(&name).with_context(|| format!("reading the remote `{name}`"))
+    let remote = git.find_remote(&name).with_context(|| format!("reading the remote `{name}`"))?;
+    remote.url().ok().and_then(password).iter().for_each(|password| keep_secret(password));
+    Ok(remote)
 }
 
 /// What the current branch follows: a remote's name, but also `.` for a local branch, or an address.

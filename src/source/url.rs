@@ -70,3 +70,44 @@ pub(super) fn without_credentials(url: &str) -> String {
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{scheme}://{host}/{path}")
 }
+
+/// The password in an address, or the token in its place: `https://TOKEN@host/path` too, but not ssh's user.
+pub(super) fn password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
+    match user.split_once(':') {
+        Some((_, password)) => Some(decoded(password)),
+        None if scheme.eq_ignore_ascii_case("ssh") => None,
+        None => Some(decoded(user)),
+    }
+}
+
+/// Without URL encoding; what is no code stands for itself.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                bytes.extend(&part.as_bytes()[2..]);
+            }
+            None => bytes.extend(format!("%{part}").as_bytes()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_found_and_decoded() {
+        assert_eq!(password("https://me:p%40ss%zz@host/x").as_deref(), Some("p@ss%zz"));
+        assert_eq!(password("https://token@host/x").as_deref(), Some("token"));
+        for without in ["https://host/a@b", "ssh://git@host/x", "git@host:x", "/srv/a@b"] {
+            assert_eq!(password(without), None, "{without}");
+        }
+    }
+}

@@ -5,9 +5,11 @@
 mod body;
 mod capabilities;
 mod functions;
+mod scope;
 mod sections;
 mod targets;
 mod types;
 
 pub use body::Value;
+pub use scope::{Found, Scope, function};
 pub use types::{Parameter, Resource, Template};

@@ -89,6 +89,13 @@ impl Template {
         capabilities::required(self)
     }
 
+    /// The line at which something stands, counted from 1: the deepest key on the path through maps that exists.
+    #[must_use]
+    pub fn line_of(&self, path: &[&str]) -> usize {
+        let root = yaml::read(&Source { file: "the template", text: &self.text });
+        root.map_or(1, |root| root.at(path).place.line)
+    }
+
     /// What a template says, without a check of whether it makes sense: to compare it with the live one.
     ///
     /// # Errors

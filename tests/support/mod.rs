@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "no test binary uses all of it")]
 
+pub(crate) mod canary;
 mod cloud;
 mod output;
 pub(crate) mod proxy;

@@ -15,6 +15,7 @@ impl Output {
     /// The output, after checking the exit code.
     #[track_caller]
     pub(crate) fn code(self, wanted: i32) -> Self {
+        super::canary::check(&self);
         assert_eq!(self.code, Some(wanted), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }

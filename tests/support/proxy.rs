@@ -218,15 +218,17 @@ fn operation(head: &str, body: &str) -> String {
     format!("{} {}", words.next().unwrap_or_default(), words.next().unwrap_or_default())
 }
 
+/// What a refusal says.
+const MESSAGE: &str = "said by the test";
+
 /// An error as the call's protocol has it.
 fn refusal(head: &str, body: &[u8], status: u16, code: &str) -> String {
     let (kind, body) = if body.starts_with(b"Action=") || body.windows(8).any(|part| part == b"&Action=") {
-        let error = format!(
-            "<Error><Type>Sender</Type><Code>{code}</Code><Message>said by the test</Message></Error>"
-        );
+        let error =
+            format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{MESSAGE}</Message></Error>");
         ("text/xml", format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
     } else {
-        ("application/json", format!(r#"{{"__type":"{code}","message":"said by the test"}}"#))
+        ("application/json", format!(r#"{{"__type":"{code}","message":"{MESSAGE}"}}"#))
     };
     let name = if header(head, "x-amz-target").is_some() { "" } else { code };
     format!(

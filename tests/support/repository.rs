@@ -100,11 +100,13 @@ impl Repository {
     /// Runs the pipeline in the repository to its end.
     pub(crate) fn pipeline(&self, arguments: &[&str]) -> Output {
         let output = self.command(arguments).output().expect("the pipeline");
-        Output {
+        let output = Output {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        };
+        super::canary::check(&output);
+        output
     }
 
     /// Deploys to the local cloud and gives the events.
@@ -141,7 +143,8 @@ impl Repository {
             .current_dir(self.path())
             // Workloads of all tests share what they are made of.
             .env("CARGO_TARGET_DIR", target_directory())
-            .env_remove("PIPELINE_ENV");
+            .env_remove("PIPELINE_ENV")
+            .envs(super::canary::VARIABLES);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GITHUB_") {
                 command.env_remove(name);

@@ -100,7 +100,9 @@ impl Running {
             }
         }
         let status = self.child.wait().expect("a status");
-        Output { code: status.code(), stdout: self.seen.join("\n"), stderr: self.stderr() }
+        let output = Output { code: status.code(), stdout: self.seen.join("\n"), stderr: self.stderr() };
+        super::canary::check(&output);
+        output
     }
 }
 
