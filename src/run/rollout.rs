@@ -46,7 +46,7 @@ enum Target {
 /// they define.
 async fn target(context: &Context, rollout: &Rollout) -> Result<Result<Target, Vec<String>>, Stop> {
     match rollout {
-        Rollout::Ecs { cluster, service, task_definition } => {
+        Rollout::Ecs { cluster, service, task_definition, .. } => {
             Ok(match (texts(context, [cluster, service, task_definition])).await? {
                 Ok([cluster, service, revision]) => {
                     Ok(Target::Ecs(ecs::Target::new(cluster, service, &revision)?))
@@ -54,7 +54,7 @@ async fn target(context: &Context, rollout: &Rollout) -> Result<Result<Target, V
                 Err(waiting) => Err(waiting),
             })
         }
-        Rollout::Lambda { function, alias } => {
+        Rollout::Lambda { function, alias, .. } => {
             // The function's name says nothing about what its stack is about to make of it.
             let changing = changing(context, function).await?;
             Ok(match texts(context, [function]).await? {
