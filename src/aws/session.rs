@@ -14,6 +14,8 @@ use crate::failure::Failure;
 pub struct Session {
     /// CloudFormation.
     pub cloudformation: aws_sdk_cloudformation::Client,
+    /// Alarms and metrics.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// The image registry.
     pub ecr: aws_sdk_ecr::Client,
     /// Container services.
@@ -40,6 +42,7 @@ impl Session {
         let poll = |local, aws| Duration::from_millis(if emulated { local } else { aws });
         Ok(Self {
             cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             ecr: aws_sdk_ecr::Client::new(&config),
             ecs: aws_sdk_ecs::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),

@@ -76,6 +76,11 @@ impl Context {
         self.unless_interrupted(self.permits.acquire()).await?.map_err(|_| Stop::Interrupted)
     }
 
+    /// Is cancelled by the first interruption, for what takes back by itself what it has begun.
+    pub fn interrupted(&self) -> CancellationToken {
+        self.interrupted.clone()
+    }
+
     /// What is begun by this may be dropped at any time without harm.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
         tokio::select! {

@@ -383,9 +383,9 @@ pub fn interrupted() -> Vec<Timed> {
         act(950, "stack/msk", "updating events-prod-msk"),
         decide(1_000, "image/api", Decision::new(Action::Build, "workloads/api changed")),
         end(20_000, "image/api", done("events-api@sha256:abab…"), 19_700),
-        end(61_000, "stack/msk", Outcome::Interrupted, 60_700),
-        end(61_000, "stack/ecs", Outcome::Interrupted, 0),
-        end(61_000, "rollout/api", Outcome::Interrupted, 0),
+        end(61_000, "stack/msk", Outcome::Interrupted { summary: None }, 60_700),
+        end(61_000, "stack/ecs", Outcome::Interrupted { summary: None }, 0),
+        end(61_000, "rollout/api", Outcome::Interrupted { summary: None }, 0),
         finish(61_010, RunResult::Interrupted),
     ]);
     events

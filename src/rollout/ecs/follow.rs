@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::DesiredStatus;
@@ -7,9 +7,11 @@ use aws_sdk_ecs::types::DesiredStatus;
 use super::tasks::Task;
 use super::watch::{Verdict, Watch};
 use super::{Service, Target, observe, stopped, tasks};
+use crate::config::Span;
 use crate::event::{StepEvents, Unit};
 use crate::failure::Failure;
 use crate::rollout::Tasks;
+use crate::rollout::alarms::Alarms;
 use crate::rollout::patience::{Overdue, Patience, Timing};
 
 /// Why a deployment was not followed to success.
@@ -31,6 +33,9 @@ pub(super) enum Setback {
 pub(super) struct Rollout<'a> {
     pub(super) client: &'a Client,
     pub(super) target: &'a Target,
+    pub(super) alarms: &'a Alarms,
+    /// How long the alarms are watched after the service is steady.
+    pub(super) watch: Duration,
     pub(super) timing: Timing,
     pub(super) events: &'a StepEvents,
 }
@@ -45,6 +50,7 @@ struct Seen {
     /// The scheduler's latest complaint.
     complaint: Option<String>,
     running: Option<Tasks>,
+    steady: Option<Instant>,
 }
 
 impl Seen {
@@ -60,8 +66,15 @@ impl Rollout<'_> {
     /// `before` is the service as it was before the rollout.
     pub(super) async fn follow(&self, watch: Watch, before: &Service) -> Result<Service, Setback> {
         let events = before.events.iter().map(|event| event.id.clone()).collect();
-        let mut seen =
-            Seen { watch, events, tasks: Vec::new(), failed: Vec::new(), complaint: None, running: None };
+        let mut seen = Seen {
+            watch,
+            events,
+            tasks: Vec::new(),
+            failed: Vec::new(),
+            complaint: None,
+            running: None,
+            steady: None,
+        };
         let why = match self.look_until_the_end(&mut seen).await {
             Ok(Ok(service)) => return Ok(service),
             Ok(Err(why)) => why,
@@ -72,7 +85,8 @@ impl Rollout<'_> {
     }
 
     async fn look_until_the_end(&self, seen: &mut Seen) -> Result<Result<Service, String>, Overdue> {
-        let mut patience = Patience::new(self.timing, self.events);
+        let timing = Timing { timeout: self.timing.timeout + self.watch, ..self.timing };
+        let mut patience = Patience::new(timing, self.events);
         loop {
             let look = self.look(seen).await;
             if let Some(end) = patience.after(look).await? {
@@ -85,14 +99,31 @@ impl Rollout<'_> {
         let service = observe(self.client, self.target).await?;
         self.report(&service, seen);
         let read = self.read_stopped(seen).await;
-        match seen.watch.verdict(&service) {
-            Verdict::Steady => Ok(Some(Ok(service))),
-            Verdict::Failed(why) => Ok(Some(Err(why))),
-            Verdict::Going => {
+        let verdict = seen.watch.verdict(&service);
+        if let Verdict::Failed(why) = verdict {
+            return Ok(Some(Err(why)));
+        }
+        if let Some(alarm) = self.alarms.raised().await? {
+            return Ok(Some(Err(alarm.to_string())));
+        }
+        match verdict {
+            Verdict::Steady => Ok(self.watched(seen).then_some(Ok(service))),
+            Verdict::Going | Verdict::Failed(_) => {
                 read?;
                 Ok(self.crash_loop(&service, seen).await?.map(Err))
             }
         }
+    }
+
+    /// Whether the alarms have been watched for long enough since the service was steady.
+    fn watched(&self, seen: &mut Seen) -> bool {
+        let steady = seen.steady.get_or_insert_with(|| {
+            if !self.watch.is_zero() {
+                self.events.activity(format!("steady; watching alarms for {}", Span::from(self.watch)));
+            }
+            Instant::now()
+        });
+        steady.elapsed() >= self.watch
     }
 
     fn report(&self, service: &Service, seen: &mut Seen) {
