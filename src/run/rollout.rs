@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::board::Ended;
 use super::context::Context;
 use super::{Clock, StepResult, Stop};
-use crate::config::{self, Reference, Rollout, Text};
+use crate::config::{Reference, Rollout, Strategy, Text};
 use crate::event::StepEvents;
 use crate::failure::Failure;
 use crate::plan::{Action, Decision, StepId, source_of};
@@ -44,58 +44,73 @@ enum Target {
     Lambda { target: lambda::Target, canary: Option<Canary> },
 }
 
+/// What is known, or what that waits for in a plan.
+type Known<T> = Result<T, Vec<String>>;
+
 /// The target, or what it waits for in a plan: values that are not known, or stacks that are about to change what
 /// they define.
-async fn target(context: &Context, rollout: &Rollout) -> Result<Result<Target, Vec<String>>, Stop> {
+async fn target(context: &Context, rollout: &Rollout) -> Result<Known<Target>, Stop> {
     match rollout {
         Rollout::Ecs { cluster, service, task_definition, alarms, watch } => {
-            let named: Vec<&Text> = [cluster, service, task_definition].into_iter().chain(alarms).collect();
-            let known = texts(context, &named).await?;
-            let mut known = match known {
-                Ok(known) => known.into_iter(),
-                Err(waiting) => return Ok(Err(waiting)),
-            };
-            let mut next = || known.next().unwrap_or_default();
-            let target = ecs::Target::new(next(), next(), &next())?;
-            let alarms = Alarms::new(context.session.cloudwatch.clone(), known.collect());
-            Ok(Ok(Target::Ecs { target, alarms, watch: watch.duration() }))
+            let named = texts(context, [cluster, service, task_definition]).await?;
+            Ok(match (named, watched(context, alarms).await?) {
+                (Ok([cluster, service, revision]), Ok(alarms)) => {
+                    let target = ecs::Target::new(cluster, service, &revision)?;
+                    Ok(Target::Ecs { target, alarms, watch: watch.duration() })
+                }
+                (named, alarms) => Err(waiting(named, alarms)),
+            })
         }
         Rollout::Lambda { function, alias, strategy } => {
             // The function's name says nothing about what its stack is about to make of it.
             let changing = changing(context, function).await?;
-            let canary = strategy.as_ref().map(|strategy| &strategy.canary);
-            let alarms = canary.map(|canary| canary.alarms.as_slice()).unwrap_or_default();
-            let named: Vec<&Text> = [function].into_iter().chain(alarms).collect();
-            Ok(match texts(context, &named).await? {
-                Ok(known) if changing.is_empty() => {
-                    let mut known = known.into_iter();
-                    let target = lambda::Target::new(known.next().unwrap_or_default(), alias);
-                    let canary = canary.map(|plan| gradually(context, plan, known.collect()));
-                    Ok(Target::Lambda { target, canary })
+            let named = texts(context, [function]).await?;
+            let canary = canary(context, strategy.as_ref()).await?;
+            Ok(match (named, canary) {
+                (Ok([function]), Ok(canary)) if changing.is_empty() => {
+                    Ok(Target::Lambda { target: lambda::Target::new(function, alias), canary })
                 }
-                Ok(_) => Err(changing),
-                Err(waiting) => Err(waiting),
+                (Ok(_), Ok(_)) => Err(changing),
+                (named, canary) => Err(waiting(named, canary)),
             })
         }
     }
 }
 
-fn gradually(context: &Context, plan: &config::Canary, alarms: Vec<String>) -> Canary {
+async fn canary(context: &Context, strategy: Option<&Strategy>) -> Result<Known<Option<Canary>>, Stop> {
+    let Some(Strategy { canary }) = strategy else { return Ok(Ok(None)) };
+    let alarms = watched(context, &canary.alarms).await?;
     let metrics = context.session.cloudwatch.clone();
-    let alarms = Alarms::new(metrics.clone(), alarms);
-    Canary { plan: plan.clone(), alarms, metrics, interrupted: context.interrupted() }
+    let interrupted = context.interrupted();
+    Ok(alarms.map(|alarms| Some(Canary { plan: canary.clone(), alarms, metrics, interrupted })))
 }
 
-/// The texts with everything put in, or what they wait for in a plan.
-async fn texts(context: &Context, texts: &[&Text]) -> Result<Result<Vec<String>, Vec<String>>, Stop> {
+async fn watched(context: &Context, names: &[Text]) -> Result<Known<Alarms>, Stop> {
     let (mut known, mut waiting) = (Vec::new(), Vec::new());
-    for text in texts {
+    for name in names {
+        match texts(context, [name]).await? {
+            Ok([name]) => known.push(name),
+            Err(references) => waiting.extend(references),
+        }
+    }
+    let client = context.session.cloudwatch.clone();
+    Ok(if waiting.is_empty() { Ok(Alarms::new(client, known)) } else { Err(waiting) })
+}
+
+async fn texts<const N: usize>(context: &Context, texts: [&Text; N]) -> Result<Known<[String; N]>, Stop> {
+    let mut values = [const { String::new() }; N];
+    let mut waiting = Vec::new();
+    for (value, text) in values.iter_mut().zip(texts) {
         match context.resolve(text).await? {
-            Ok(resolved) => known.push(resolved),
+            Ok(resolved) => *value = resolved,
             Err(references) => waiting.extend(references.iter().map(Reference::path)),
         }
     }
-    Ok(if waiting.is_empty() { Ok(known) } else { Err(waiting) })
+    Ok(if waiting.is_empty() { Ok(values) } else { Err(waiting) })
+}
+
+fn waiting<A, B>(one: Known<A>, other: Known<B>) -> Vec<String> {
+    one.err().into_iter().chain(other.err()).flatten().collect()
 }
 
 /// In a plan: the steps behind a text that would change something.
