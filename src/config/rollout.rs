@@ -93,7 +93,7 @@ fn steps(reader: &mut Reader<'_>, node: &Node, expected: &str) -> Option<Vec<Can
             if pair[1].weight <= pair[0].weight {
                 reader.wrong(node.at(&["weight"]).place, "the weights do not rise", |mistake| {
                     mistake
-                        .expected(&format!("more than the {} of the step before", pair[0].weight.fraction()))
+                        .expected(format!("more than the {} of the step before", pair[0].weight.fraction()))
                 });
             }
         }
@@ -119,7 +119,7 @@ fn alarms(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Vec<Text>> {
         .list(node, "a list of names of CloudWatch alarms", |reader, node| text(reader, node, ALARM))?;
     if alarms.len() > MAX_ALARMS {
         reader.wrong(node.place, format!("there are {} alarms", alarms.len()), |mistake| {
-            mistake.expected(&format!("at most {MAX_ALARMS}; a composite alarm stands for many"))
+            mistake.expected(format!("at most {MAX_ALARMS}; a composite alarm stands for many"))
         });
     }
     Some(alarms)

@@ -181,7 +181,7 @@ pub enum Rollout {
         service: Text,
         /// The ARN of the task definition's revision that the stack registered.
         task_definition: Text,
-        /// Names of CloudWatch alarms. If one of them goes off during the deployment, the service is moved back.
+        /// Names of `CloudWatch` alarms. If one of them goes off during the deployment, the service is moved back.
         #[schemars(default, length(max = 100))]
         alarms: Vec<Text>,
         /// How long the alarms are watched after the service is steady; only during the deployment if not given.
@@ -215,7 +215,7 @@ pub struct Canary {
     /// What the new version gets and for how long, before it gets everything. The weights rise.
     #[schemars(length(min = 1))]
     pub steps: Vec<CanaryStep>,
-    /// Names of CloudWatch alarms. If one of them goes off, all calls go to the old version again at once.
+    /// Names of `CloudWatch` alarms. If one of them goes off, all calls go to the old version again at once.
     #[schemars(default, length(max = 100))]
     pub alarms: Vec<Text>,
     /// How often the new version has to be called in each step for the step to tell anything.

@@ -25,7 +25,7 @@ pub fn outcome(outcome: &Outcome, millis: u64, paint: Paint) -> Vec<String> {
         Outcome::Blocked { by } => vec![format!("{} by {by}", paint.show(Tone::Caution, "blocked"))],
         Outcome::Interrupted { .. } if millis == 0 => vec![paint.show(Tone::Caution, "not started")],
         Outcome::Interrupted { summary } => {
-            let summary = summary.iter().map(|summary| format!(": {summary}")).collect::<String>();
+            let summary = summary.as_ref().map(|summary| format!(": {summary}")).unwrap_or_default();
             vec![format!("{} after {time}{summary}", paint.show(Tone::Caution, "interrupted"))]
         }
     }

@@ -373,6 +373,25 @@ pub fn failed_plan() -> Vec<Timed> {
     events
 }
 
+pub fn interrupted_canary() -> Vec<Timed> {
+    let summary = Some("alias live is back at version 6; the next run begins again".to_owned());
+    let mut events = vec![started(Command::Run)];
+    events.extend(unchanged(
+        100,
+        &["stack/vpc", "stack/ecr", "stack/alb", "image/api", "stack/msk", "stack/ecs"],
+    ));
+    events.extend([
+        begin(300, "rollout/api"),
+        decide(400, "rollout/api", Decision::new(Action::Roll, "code changed: sha256:a1 → sha256:b2")),
+        act(900, "rollout/api", "version 7 gets 10 % of the calls for 5m (step 1 of 2)"),
+        act(300_900, "rollout/api", "version 7 gets 50 % of the calls for 5m (step 2 of 2)"),
+        act(420_000, "rollout/api", "going back to version 6"),
+        end(420_300, "rollout/api", Outcome::Interrupted { summary }, 420_000),
+        finish(420_310, RunResult::Interrupted),
+    ]);
+    events
+}
+
 pub fn interrupted() -> Vec<Timed> {
     let mut events = vec![started(Command::Run)];
     events.extend(unchanged(100, &["stack/vpc", "stack/ecr", "stack/alb"]));

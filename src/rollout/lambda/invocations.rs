@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat};
 
 use super::Target;
 use crate::aws::failure;
@@ -32,7 +32,7 @@ pub(super) async fn invocations(
         let page = page.map_err(|error| {
             failure(format!("GetMetricData of the invocations of {target}, version {version}"), error)
         })?;
-        sum += page.metric_data_results().iter().flat_map(|result| result.values()).sum::<f64>();
+        sum += page.metric_data_results().iter().flat_map(MetricDataResult::values).sum::<f64>();
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
     Ok(sum as u64)
