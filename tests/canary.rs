@@ -35,7 +35,7 @@ Outputs:
   Uri: { Value: !GetAtt Api.RepositoryUri }
 ";
 
-const FUNCTION: &str = r#"
+const FUNCTION: &str = r"
 Parameters:
   Image: { Type: String }
 Resources:
@@ -66,7 +66,7 @@ Resources:
 Outputs:
   Name: { Value: !Ref Function }
   Errors: { Value: !Ref Errors }
-"#;
+";
 
 /// A function whose alias is on version 1, and a commit that makes a version 2.
 fn two_versions() -> (Repository, Cloud) {
