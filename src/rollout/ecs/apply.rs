@@ -24,8 +24,8 @@ use crate::rollout::{Proof, Running};
 /// A deployment to that revision that is under way is followed, not started twice.
 ///
 /// # Errors
-/// If the service does not become steady on the revision, or an alarm goes off. It is then brought back to what it ran before, and the
-/// failure says what it runs. A failed observation is no failure: it is repeated until the time is over.
+/// If the service does not become steady on the revision, or an alarm goes off. It is then brought back to what it
+/// ran before, and the failure says what it runs. A failed observation is no failure: it is repeated until the time is over.
 pub async fn roll(
     client: &Client,
     target: &Target,
@@ -60,13 +60,16 @@ async fn start(rollout: &Rollout<'_>, before: &Service) -> Result<Watch, Failure
         before: primary.id.clone(),
         seen: false,
     };
+    let untouched = |failure: Failure| {
+        failure.detail(format!("service {} still runs {}", before.name, primary.task_definition))
+    };
     let same = primary.task_definition == *wanted;
     if same && primary.state != RolloutState::Failed {
-        rollout.alarms.admit(false).await?;
+        rollout.alarms.admit(false).await.map_err(untouched)?;
         events.activity(format!("following the deployment of {wanted}"));
         return Ok(watch(primary));
     }
-    rollout.alarms.admit(true).await?;
+    rollout.alarms.admit(true).await.map_err(untouched)?;
     events.activity(format!("{} → {wanted}", primary.task_definition));
     let answer = client
         .update_service()
