@@ -184,7 +184,11 @@ pub enum Outcome {
         by: StepId,
     },
     /// The run was interrupted before the step was through.
-    Interrupted,
+    Interrupted {
+        /// What is live now, where what was begun has been taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary: Option<String>,
+    },
 }
 
 /// How a plan or a run ended.

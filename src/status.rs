@@ -97,14 +97,14 @@ impl Reader<'_> {
 
     async fn running(&self, workload: &Workload) -> Result<Option<rollout::Live>, Failure> {
         match &workload.rollout {
-            Some(Rollout::Ecs { cluster, service, task_definition }) => {
+            Some(Rollout::Ecs { cluster, service, task_definition, .. }) => {
                 let texts = (self.text(cluster), self.text(service), self.text(task_definition));
                 let (Some(cluster), Some(service), Some(revision)) = texts else { return Ok(None) };
                 let target = ecs::Target::new(cluster, service, &revision)?;
                 let service = ecs::observe(&self.session.ecs, &target).await?;
                 Ok(Some(ecs::live(&self.session.ecs, &target, &service).await?))
             }
-            Some(Rollout::Lambda { function, alias }) => {
+            Some(Rollout::Lambda { function, alias, .. }) => {
                 let Some(function) = self.text(function) else { return Ok(None) };
                 let target = lambda::Target::new(function, alias);
                 let function = lambda::observe(&self.session.lambda, &target).await?;

@@ -61,6 +61,17 @@ impl Repository {
         self.edit("pipeline.yaml", from, to)
     }
 
+    /// A function in the place of the service, with this canary.
+    fn canary(self, canary: &str) -> Self {
+        let config = String::from_utf8(self.0["pipeline.yaml"].clone()).expect("a text");
+        let (before, _) = config.split_once("      ecs:\n").expect("a rollout");
+        let lambda = format!(
+            "      lambda:\n        function: \"${{stacks.ecs.ServiceName}}\"\n        alias: live\n        \
+             strategy:\n          canary: {canary}\n"
+        );
+        self.with("pipeline.yaml", format!("{before}{lambda}"))
+    }
+
     /// An edit of the template of `ecs`.
     fn template(self, from: &str, to: &str) -> Self {
         self.edit("stacks/ecs/template.yaml", from, to)
@@ -155,6 +166,24 @@ broken! {
                     repository: r\n    rollout: { lambda: { function: f, alias: 7 } }\n";
         it.with("pipeline.yaml", text)
     });
+    alarms_that_are_no_list: on(|it| it.config("        service:", "        alarms: errors\n        watch: 2 m\n        service:"));
+    nothing_to_watch: on(|it| it.config("        service:", "        watch: 2m\n        service:"));
+    too_many_alarms: on(|it| {
+        let names: Vec<String> = (0..101).map(|number| format!("a{number}")).collect();
+        it.config("        service:", &format!("        alarms: [{}]\n        service:", names.join(",")))
+    });
+    bad_canary: on(|it| {
+        it.canary(
+            "{ steps: [{ weight: 10, for: 5 }, { weight: \"0.1\", hold: 0s }, { weight: 0.1, for: 0s }], \
+             minimum_invocations: few }",
+        )
+    });
+    canary_that_does_not_rise: on(|it| {
+        it.canary("{ steps: [{ weight: 0.1, for: 5m }, { weight: 0.5, for: 5m }, { weight: 0.5, for: 1h }] }")
+    });
+    canary_without_steps: on(|it| it.canary("{ steps: [], alarms: [\"\", 7] }"));
+    strategy_without_canary: on(|it| it.canary(""));
+    alarm_of_nobody: on(|it| it.canary("{ steps: [{ weight: 0.1, for: 5m }], alarms: [\"${stacks.ecs.Alarm}\"] }"));
     function_in_configuration: on(|it| it.config("VpcId: \"${stacks.vpc.VpcId}\"", "VpcId: !Ref VpcId"));
 
     // References.

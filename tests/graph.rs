@@ -92,3 +92,32 @@ proptest! {
         prop_assert_eq!(step(number).to_string().parse(), Ok(step(number)));
     }
 }
+
+#[test]
+fn a_rollout_waits_for_the_stacks_that_make_its_alarms() {
+    let text = r#"
+project: shop
+environments: { test: { region: eu-west-1 } }
+stacks: { ecs: , lambda: , alarms: , more: }
+workloads:
+  api:
+    inputs: [api]
+    repository: r
+    rollout:
+      ecs: { cluster: c, service: s, task_definition: "${stacks.ecs.Task}", alarms: ["${stacks.alarms.Api}"], watch: 2m }
+  processor:
+    inputs: [processor]
+    repository: r
+    rollout:
+      lambda:
+        function: "${stacks.lambda.Name}"
+        alias: live
+        strategy:
+          canary: { steps: [{ weight: 0.1, for: 5m }], alarms: ["${stacks.alarms.Errors}", "${stacks.more.Lag}"] }
+"#;
+    let config = pipeline::config::load("pipeline.yaml", text).expect("a configuration");
+    let graph = Graph::of(&config, &BTreeMap::new()).expect("no circle");
+    let needs = |step| graph.needs(&step).map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(needs(StepId::rollout("api")), ["stack/alarms", "stack/ecs"]);
+    assert_eq!(needs(StepId::rollout("processor")), ["stack/alarms", "stack/lambda", "stack/more"]);
+}

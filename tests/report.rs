@@ -113,6 +113,13 @@ fn a_run_is_interrupted() {
 }
 
 #[test]
+fn what_an_interrupted_canary_was_taken_back_to_is_said() {
+    let events = scenarios::interrupted_canary();
+    assert_snapshot!("interrupted_canary_lines", plain(&events));
+    assert_snapshot!("interrupted_canary_live", live(&events, 1_000_000, 40, 120));
+}
+
+#[test]
 fn json_has_one_event_per_line_that_reads_back() {
     let events = scenarios::failed_stack();
     let text = json(&events);

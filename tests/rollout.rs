@@ -1,5 +1,9 @@
 //! Rollouts of services and functions, against the local cloud: `local/up` starts it.
 
+#[path = "rollout/alarm.rs"]
+mod alarm;
+#[path = "rollout/canary.rs"]
+mod canary;
 #[path = "rollout/cloud.rs"]
 mod cloud;
 #[path = "rollout/ecs.rs"]

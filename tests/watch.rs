@@ -199,5 +199,5 @@ fn without_a_branch_there_is_nothing_to_watch() {
     let output = repository.pipeline(&["watch", "--env", "local"]).code(2);
     assert!(output.stderr.contains("environment `local` has no `branch`"), "{}", output.stderr);
     let output = repository.pipeline(&["watch", "--env", "local", "--interval", "0s"]).code(2);
-    assert!(output.stderr.contains("`0s` is not a time: write 500ms, 30s or 5m"), "{}", output.stderr);
+    assert!(output.stderr.contains("`0s` is too short: write 500ms, 30s, 5m or 1h"), "{}", output.stderr);
 }

@@ -23,6 +23,7 @@ def extend():
     functions.show_digests()
     functions.check_published_code()
     functions.divide_by_weights()
+    functions.count_by_version()
     functions.skip_memory_measurement()
     images.pull_from_emulator()
     numbers.convert_numbers()

@@ -2,14 +2,15 @@
 
 - A function's image has to exist, and `CodeSha256` is its digest, as on AWS.
 - PublishVersion refuses a `CodeSha256` or `RevisionId` that is not the current one.
-- Invoking an alias divides the calls between versions by the alias's weights.
+- Invoking an alias divides the calls between versions by the alias's weights, and counts them and their errors per
+  version.
 - An invocation does not wait for its memory to be measured; its REPORT line says 0 MB.
 """
 
 import random
 import re
 
-from ministack.services import ecr, lambda_svc
+from ministack.services import cloudwatch, ecr, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 _IMAGE = re.compile(r"^[^/]+/(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$")
@@ -123,3 +124,27 @@ def _drawn_version(function, qualifier):
         if drawn < 0:
             return version
     return None
+
+
+def count_by_version():
+    """Makes Invoke of an alias record the metrics that tell its versions apart; those of the function there are."""
+    invoke = lambda_svc._invoke
+
+    async def invoked(name, event, headers, path_qualifier=None, query_params=None):
+        qualifier = path_qualifier or lambda_svc._qp_first(query_params or {}, "Qualifier")
+        by_alias = qualifier in lambda_svc._functions.get(name, {}).get("aliases", {})
+        response = await invoke(name, event, headers, path_qualifier, query_params)
+        if by_alias and response[0] in (200, 202):
+            _count(name, qualifier, response[1])
+        return response
+
+    lambda_svc._invoke = invoked
+
+
+def _count(name, alias, headers):
+    """With the dimensions that AWS gives to the calls of an alias."""
+    resource = {"FunctionName": name, "Resource": f"{name}:{alias}"}
+    failed = 1 if "X-Amz-Function-Error" in headers else 0
+    for dimensions in (resource, {**resource, "ExecutedVersion": headers["X-Amz-Executed-Version"]}):
+        cloudwatch.record_metric("AWS/Lambda", "Invocations", 1, "Count", dimensions)
+        cloudwatch.record_metric("AWS/Lambda", "Errors", failed, "Count", dimensions)

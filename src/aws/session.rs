@@ -16,6 +16,8 @@ pub struct Session {
     pub cloudcontrol: aws_sdk_cloudcontrol::Client,
     /// CloudFormation.
     pub cloudformation: aws_sdk_cloudformation::Client,
+    /// Alarms and metrics.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// The image registry.
     pub ecr: aws_sdk_ecr::Client,
     /// Container services.
@@ -71,6 +73,7 @@ impl Session {
         Ok(Self {
             cloudcontrol: client!(aws_sdk_cloudcontrol),
             cloudformation: client!(aws_sdk_cloudformation),
+            cloudwatch: client!(aws_sdk_cloudwatch),
             ecr: client!(aws_sdk_ecr),
             ecs: client!(aws_sdk_ecs),
             lambda: client!(aws_sdk_lambda),

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::deploy::{Deploy, listen_for_interrupts};
 use super::options::{Exit, ExitCode, Place, note, snapshot, warn};
+use crate::config::Span;
 use crate::event::{Command, RunResult};
 use crate::run::Interrupt;
 use crate::source::Repository;
@@ -129,15 +130,10 @@ async fn look(repository: &Arc<Repository>, branch: &str, known: Option<String>)
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a time: write 500ms, 30s or 5m");
-    let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(unit);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    match unit {
-        _ if number == 0 => Err(wrong()),
-        "ms" => Ok(Duration::from_millis(number)),
-        "s" => Ok(Duration::from_secs(number)),
-        "m" => Ok(Duration::from_secs(number * 60)),
-        _ => Err(wrong()),
+    let span: Span = text.parse()?;
+    if span.is_zero() {
+        Err(format!("`{text}` is too short: write 500ms, 30s, 5m or 1h"))
+    } else {
+        Ok(span.duration())
     }
 }

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rollout::rollout;
 use super::values::{no_tags, parameter, path, scalar, text};
-use super::{Build, Capability, Config, Environment, GitHub, Rollout, Stack, Text, Workload, syntax};
+use super::{Build, Capability, Config, Environment, GitHub, Stack, Text, Workload, syntax};
 use crate::diagnostic::{Mistake, Mistakes, Source};
-use crate::yaml::{self, Fields, Node, Reader};
+use crate::yaml::{self, Node, Reader};
 
 /// How large `pipeline.yaml` and the files of values may be, in bytes.
 const MAX_SIZE: usize = 1024 * 1024;
@@ -22,8 +23,11 @@ pub(super) mod keys {
     pub(in super::super) const BUILD: &[&str] =
         &["command", "context", "dockerfile", "args", "target", "secrets", "platform"];
     pub(in super::super) const ROLLOUT: &[&str] = &["ecs", "lambda"];
-    pub(in super::super) const ECS: &[&str] = &["cluster", "service", "task_definition"];
-    pub(in super::super) const LAMBDA: &[&str] = &["function", "alias"];
+    pub(in super::super) const ECS: &[&str] = &["cluster", "service", "task_definition", "alarms", "watch"];
+    pub(in super::super) const LAMBDA: &[&str] = &["function", "alias", "strategy"];
+    pub(in super::super) const STRATEGY: &[&str] = &["canary"];
+    pub(in super::super) const CANARY: &[&str] = &["steps", "alarms", "minimum_invocations"];
+    pub(in super::super) const CANARY_STEP: &[&str] = &["weight", "for"];
 }
 
 /// Reads the text of a `pipeline.yaml`; `file` is its path, for the messages.
@@ -222,44 +226,4 @@ fn build(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Build> {
         platform: platform.unwrap_or(defaults.platform),
         context: defaults.context,
     })
-}
-
-fn rollout(reader: &mut Reader<'_>, node: &Node) -> Option<Rollout> {
-    let fields = reader.fields(node, keys::ROLLOUT)?;
-    match (fields.get("ecs"), fields.get("lambda")) {
-        (Some(node), None) => ecs(reader, node),
-        (None, Some(node)) => lambda(reader, node),
-        _ => {
-            reader.wrong(fields.place(), "a rollout is either `ecs` or `lambda`", |mistake| {
-                mistake.expected("one of the two, with what it needs")
-            });
-            None
-        }
-    }
-}
-
-fn ecs(reader: &mut Reader<'_>, node: &Node) -> Option<Rollout> {
-    let fields = reader.fields(node, keys::ECS)?;
-    let cluster = required_text(reader, fields, "cluster", "the cluster's name or ARN");
-    let service = required_text(reader, fields, "service", "the service's name or ARN");
-    let task_definition = required_text(
-        reader,
-        fields,
-        "task_definition",
-        "the ARN of the task definition that the stack makes",
-    );
-    Some(Rollout::Ecs { cluster: cluster?, service: service?, task_definition: task_definition? })
-}
-
-fn lambda(reader: &mut Reader<'_>, node: &Node) -> Option<Rollout> {
-    let fields = reader.fields(node, keys::LAMBDA)?;
-    let function = required_text(reader, fields, "function", "the function's name or ARN");
-    let alias = fields
-        .required(reader, "alias", syntax::ALIAS.expected)
-        .and_then(|node| reader.formed(node, &syntax::ALIAS));
-    Some(Rollout::Lambda { function: function?, alias: alias? })
-}
-
-fn required_text(reader: &mut Reader<'_>, fields: Fields<'_>, key: &str, expected: &str) -> Option<Text> {
-    fields.required(reader, key, expected).and_then(|node| text(reader, node, expected))
 }

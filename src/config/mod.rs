@@ -5,13 +5,20 @@
 
 mod load;
 mod reference;
+mod rollout;
 mod schema;
+mod span;
 mod syntax;
 mod types;
 mod values;
+mod weight;
 
 pub use load::{Values, load};
 pub(crate) use load::{load_located, load_values};
 pub use reference::{Part, Reference, ReferenceError, Text};
 pub use schema::schema;
-pub use types::{Build, Capability, Config, Environment, GitHub, Rollout, Stack, Workload};
+pub use span::Span;
+pub use types::{
+    Build, Canary, CanaryStep, Capability, Config, Environment, GitHub, Rollout, Stack, Strategy, Workload,
+};
+pub use weight::Weight;

@@ -35,6 +35,9 @@ mod tests {
             (format!("{variants}/1"), &keys::ROLLOUT[1..]),
             (format!("{variants}/0/properties/ecs"), keys::ECS),
             (format!("{variants}/1/properties/lambda"), keys::LAMBDA),
+            ("/$defs/Strategy".to_owned(), keys::STRATEGY),
+            ("/$defs/Canary".to_owned(), keys::CANARY),
+            ("/$defs/CanaryStep".to_owned(), keys::CANARY_STEP),
         ] {
             assert_eq!(properties(&schema, &pointer), keys.iter().copied().collect(), "{pointer}");
             let object = schema.pointer(&pointer).unwrap();

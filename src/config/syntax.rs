@@ -1,5 +1,6 @@
 //! What names, addresses and paths look like.
 
+use super::{Span, Weight};
 use crate::yaml::Form;
 
 /// A project, environment, stack or workload.
@@ -25,6 +26,18 @@ pub(super) const ALIAS: Form = Form {
     is: is_alias,
     expected: "a name such as `live`: letters, digits, `-` and `_`, not digits alone",
 };
+pub(super) const SPAN: Form =
+    Form { what: "time", is: is_span, expected: "a number with its unit such as 30s, 5m or 1h" };
+/// A time that something is done for.
+pub(super) const HOLD: Form =
+    Form { is: is_hold, expected: "a number with its unit, more than 0, such as 30s, 5m or 1h", ..SPAN };
+pub(super) const WEIGHT: Form = Form {
+    what: "weight",
+    is: is_weight,
+    expected: "a fraction between 0 and 1 such as 0.1; all calls follow after the last step",
+};
+pub(super) const COUNT: Form =
+    Form { what: "number of invocations", is: is_count, expected: "a whole number" };
 pub(super) const ARGUMENT: Form =
     Form { what: "name of an ARG", is: is_argument, expected: "letters, digits and `_`" };
 pub(super) const VARIABLE: Form =
@@ -111,6 +124,22 @@ fn is_alias(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && !is_digits(text)
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+fn is_span(text: &str) -> bool {
+    text.parse::<Span>().is_ok()
+}
+
+fn is_hold(text: &str) -> bool {
+    text.parse::<Span>().is_ok_and(|span| !span.is_zero())
+}
+
+fn is_weight(text: &str) -> bool {
+    text.parse::<Weight>().is_ok()
+}
+
+fn is_count(text: &str) -> bool {
+    text.parse::<u64>().is_ok()
 }
 
 /// A Dockerfile's `ARG`.

@@ -3,7 +3,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 
-use super::Text;
+use super::{Span, Text, Weight};
 
 /// What `pipeline.yaml` says: a project, where it runs, what it is made of and what it runs.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
@@ -185,6 +185,12 @@ pub enum Rollout {
         service: Text,
         /// The ARN of the task definition's revision that the stack registered.
         task_definition: Text,
+        /// Names of `CloudWatch` alarms. If one of them goes off during the deployment, the service is moved back.
+        #[schemars(default, length(max = 100))]
+        alarms: Vec<Text>,
+        /// How long the alarms are watched after the service is steady; only during the deployment if not given.
+        #[schemars(default, with = "Option<Span>")]
+        watch: Span,
     },
     /// A Lambda function's alias.
     Lambda {
@@ -192,7 +198,44 @@ pub enum Rollout {
         function: Text,
         /// The alias that callers use.
         alias: String,
+        /// How the alias is moved; all at once if not given.
+        #[schemars(default)]
+        strategy: Option<Strategy>,
     },
+}
+
+/// How a Lambda alias is moved to a new version.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Strategy {
+    /// Step by step, each with more of the calls.
+    pub canary: Canary,
+}
+
+/// A release that gets more and more of the calls, as long as nothing speaks against it.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Canary {
+    /// What the new version gets and for how long, before it gets everything. The weights rise.
+    #[schemars(length(min = 1))]
+    pub steps: Vec<CanaryStep>,
+    /// Names of `CloudWatch` alarms. If one of them goes off, all calls go to the old version again at once.
+    #[schemars(default, length(max = 100))]
+    pub alarms: Vec<Text>,
+    /// How often the new version has to be called in each step for the step to tell anything.
+    #[schemars(default)]
+    pub minimum_invocations: u64,
+}
+
+/// One step of a canary.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct CanaryStep {
+    /// The new version's share of the calls.
+    pub weight: Weight,
+    /// How long it is held.
+    #[schemars(rename = "for")]
+    pub hold: Span,
 }
 
 /// A parameter's value as it is written: a scalar, or a list that is joined with commas.

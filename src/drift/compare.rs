@@ -102,7 +102,7 @@ pub fn function(workload: &str, found: &Function, image: Option<&(String, String
     differences.extend(elsewhere(found));
     differences.extend(found.alias.weights.iter().map(|(version, weight)| {
         let alias = &found.alias.name;
-        format!("alias {alias} sends {:.0} % of the calls to version {version}", weight * 100.0)
+        format!("alias {alias} sends {weight} of the calls to version {version}")
     }));
     Workload {
         workload: workload.to_owned(),

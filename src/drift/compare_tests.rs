@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Weight;
 use crate::rollout::Tasks;
 use crate::rollout::ecs::{Deployment, RolloutState, TaskDefinition};
 use crate::rollout::lambda::{Alias, Setting, Snapshot, Status};
@@ -114,7 +115,8 @@ fn snapshot(version: &str, code: &str, memory: &str) -> Snapshot {
 }
 
 fn found(live: Snapshot, latest: Snapshot, weights: &[(&str, f64)]) -> Function {
-    let weights = weights.iter().map(|(version, weight)| ((*version).to_owned(), *weight)).collect();
+    let weights =
+        weights.iter().map(|(version, weight)| ((*version).to_owned(), Weight::of(*weight))).collect();
     let alias = Alias { name: "live".to_owned(), version: live.version.clone(), weights, revision_id: None };
     Function { latest, live, alias }
 }

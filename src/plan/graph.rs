@@ -188,8 +188,13 @@ fn image_texts(workload: &Workload) -> impl Iterator<Item = &Text> {
 
 fn rollout_texts(rollout: &Rollout) -> Vec<&Text> {
     match rollout {
-        Rollout::Ecs { cluster, service, task_definition } => vec![cluster, service, task_definition],
-        Rollout::Lambda { function, .. } => vec![function],
+        Rollout::Ecs { cluster, service, task_definition, alarms, watch: _ } => {
+            [cluster, service, task_definition].into_iter().chain(alarms).collect()
+        }
+        Rollout::Lambda { function, alias: _, strategy } => {
+            let alarms = strategy.iter().flat_map(|strategy| &strategy.canary.alarms);
+            [function].into_iter().chain(alarms).collect()
+        }
     }
 }
 

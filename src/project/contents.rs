@@ -128,15 +128,28 @@ fn workload_texts<'a>(
 ) -> Vec<(StepId, &'a Text, &'a Node)> {
     let image = |text, path: &[&str]| (StepId::image(name), text, node.at(path));
     let rollout = |text, kind, key| (StepId::rollout(name), text, node.at(&["rollout", kind, key]));
+    let alarms = |texts: &'a [Text], path: &[&str]| {
+        let step = StepId::rollout(name);
+        texts.iter().zip(node.at(path).items()).map(move |(text, node)| (step.clone(), text, node))
+    };
     let mut texts = vec![image(&workload.repository, &["repository"])];
     texts.extend(workload.build.args.iter().map(|(arg, text)| image(text, &["build", "args", arg])));
     match &workload.rollout {
-        Some(Rollout::Ecs { cluster, service, task_definition }) => texts.extend([
-            rollout(cluster, "ecs", "cluster"),
-            rollout(service, "ecs", "service"),
-            rollout(task_definition, "ecs", "task_definition"),
-        ]),
-        Some(Rollout::Lambda { function, .. }) => texts.push(rollout(function, "lambda", "function")),
+        Some(Rollout::Ecs { cluster, service, task_definition, alarms: names, watch: _ }) => {
+            texts.extend([
+                rollout(cluster, "ecs", "cluster"),
+                rollout(service, "ecs", "service"),
+                rollout(task_definition, "ecs", "task_definition"),
+            ]);
+            texts.extend(alarms(names, &["rollout", "ecs", "alarms"]));
+        }
+        Some(Rollout::Lambda { function, alias: _, strategy }) => {
+            texts.push(rollout(function, "lambda", "function"));
+            if let Some(strategy) = strategy {
+                let path = ["rollout", "lambda", "strategy", "canary", "alarms"];
+                texts.extend(alarms(&strategy.canary.alarms, &path));
+            }
+        }
         None => {}
     }
     texts

@@ -183,10 +183,10 @@ impl Board {
                 Phase::Ended { outcome: Outcome::Unchanged, .. } => &mut tally.unchanged,
                 Phase::Ended { outcome: Outcome::Failed { .. }, .. } => &mut tally.failed,
                 Phase::Ended { outcome: Outcome::Blocked { .. }, .. } => &mut tally.blocked,
-                Phase::Ended { outcome: Outcome::Interrupted, millis: 0 } | Phase::Waiting => {
+                Phase::Ended { outcome: Outcome::Interrupted { .. }, millis: 0 } | Phase::Waiting => {
                     &mut tally.not_started
                 }
-                Phase::Ended { outcome: Outcome::Interrupted, .. } | Phase::Running { .. } => {
+                Phase::Ended { outcome: Outcome::Interrupted { .. }, .. } | Phase::Running { .. } => {
                     &mut tally.interrupted
                 }
             } += 1;

@@ -49,7 +49,7 @@ fn step(step: &StepState, board: &Board, width: usize, paint: Paint) -> Vec<Stri
         Phase::Ended { outcome: Outcome::Blocked { by }, .. } => {
             ("⊘", "blocked", Tone::Caution, format!("by {by}"))
         }
-        Phase::Ended { outcome: Outcome::Interrupted, .. } => {
+        Phase::Ended { outcome: Outcome::Interrupted { .. }, .. } => {
             ("■", "interrupted", Tone::Caution, String::new())
         }
         _ => decided(step),

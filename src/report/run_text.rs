@@ -23,8 +23,11 @@ pub fn outcome(outcome: &Outcome, millis: u64, paint: Paint) -> Vec<String> {
             lines
         }
         Outcome::Blocked { by } => vec![format!("{} by {by}", paint.show(Tone::Caution, "blocked"))],
-        Outcome::Interrupted if millis == 0 => vec![paint.show(Tone::Caution, "not started")],
-        Outcome::Interrupted => vec![format!("{} after {time}", paint.show(Tone::Caution, "interrupted"))],
+        Outcome::Interrupted { .. } if millis == 0 => vec![paint.show(Tone::Caution, "not started")],
+        Outcome::Interrupted { summary } => {
+            let summary = summary.as_ref().map(|summary| format!(": {summary}")).unwrap_or_default();
+            vec![format!("{} after {time}{summary}", paint.show(Tone::Caution, "interrupted"))]
+        }
     }
 }
 
@@ -57,9 +60,12 @@ pub fn end(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Vec<S
     lines
 }
 
-/// What was under way when a run was interrupted, and doing what.
+/// What was under way when a run was interrupted, and doing what, or what it was taken back to.
 fn unfinished(board: &Board) -> impl Iterator<Item = String> {
     board.steps.iter().filter(|step| was_cut_off(step)).map(|step| {
+        if let Phase::Ended { outcome: Outcome::Interrupted { summary: Some(summary) }, .. } = &step.phase {
+            return format!("{}: {summary}", step.id);
+        }
         let doing = step.activity.clone().unwrap_or_else(|| words::doing(step.action()).to_owned());
         format!("{} was {doing}", step.id)
     })
@@ -69,6 +75,6 @@ fn was_cut_off(step: &StepState) -> bool {
     match &step.phase {
         Phase::Waiting => false,
         Phase::Running { .. } => true,
-        Phase::Ended { outcome, millis } => *outcome == Outcome::Interrupted && *millis > 0,
+        Phase::Ended { outcome, millis } => matches!(outcome, Outcome::Interrupted { .. }) && *millis > 0,
     }
 }

@@ -108,8 +108,11 @@ fn how_it_ended(outcome: &Outcome, millis: u64) -> (&'static str, Tone, String) 
             ("✖", Tone::Bad, format!("FAILED: {first}"))
         }
         Outcome::Blocked { by } => ("⊘", Tone::Caution, format!("blocked by {by}")),
-        Outcome::Interrupted if millis == 0 => ("○", Tone::Faint, "not started".to_owned()),
-        Outcome::Interrupted => ("■", Tone::Caution, "interrupted".to_owned()),
+        Outcome::Interrupted { .. } if millis == 0 => ("○", Tone::Faint, "not started".to_owned()),
+        Outcome::Interrupted { summary: None } => ("■", Tone::Caution, "interrupted".to_owned()),
+        Outcome::Interrupted { summary: Some(summary) } => {
+            ("■", Tone::Caution, format!("interrupted: {summary}"))
+        }
     }
 }
 

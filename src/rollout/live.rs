@@ -1,7 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::config::Weight;
 
 /// What runs after a rollout, and how that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,9 @@ pub struct Live {
     pub name: String,
     /// `api:5` for an ECS service, `version 7` for a function.
     pub version: String,
+    /// Other versions that get a share of a function's calls, in fractions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, Weight>,
     /// Digests of the images, or of the code package.
     pub digests: BTreeSet<String>,
     /// The tasks of an ECS service.
@@ -45,6 +50,7 @@ pub struct Live {
 impl fmt::Display for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} runs {}", self.name, self.version)?;
+        self.weights.iter().try_for_each(|(version, weight)| write!(f, ", {weight} version {version}"))?;
         if let Some(tasks) = &self.tasks {
             write!(f, ", {tasks}")?;
         }

@@ -4,10 +4,12 @@
 //! function's `$LATEST`; which revision the service runs and which version the alias points at is written here and
 //! nowhere else. Each kind observes (reads), decides (pure) and rolls (acts, follows, proves, or goes back).
 
+mod alarms;
 pub mod ecs;
 pub mod lambda;
 mod live;
 mod patience;
 
+pub use alarms::Alarms;
 pub use live::{Live, Proof, Running, Tasks};
 pub use patience::Timing;

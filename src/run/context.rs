@@ -94,6 +94,11 @@ impl Context {
         if self.planning() || self.leave.granted().await { Ok(()) } else { Err(Stop::Interrupted) }
     }
 
+    /// Is cancelled by the first interruption, for what takes back by itself what it has begun.
+    pub fn interrupted(&self) -> tokio_util::sync::CancellationToken {
+        self.leave.stop().clone()
+    }
+
     /// What is begun by this may be dropped at any time without harm.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Result<T, Stop> {
         tokio::select! {

@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::board::Ended;
 use super::context::Context;
 use super::{Clock, StepResult, Stop};
-use crate::config::{Reference, Rollout, Text};
+use crate::config::{Reference, Rollout, Strategy, Text};
 use crate::event::StepEvents;
 use crate::failure::Failure;
 use crate::plan::{Action, Decision, StepId, source_of};
-use crate::rollout::{Running, Timing, ecs, lambda};
+use crate::rollout::lambda::{Canary, Rolled};
+use crate::rollout::{Alarms, Running, Timing, ecs, lambda};
 
 /// Rolls a workload out as soon as the stack that defines it is through.
 pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
@@ -35,43 +37,67 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
     Ok(Ended::changed(running.to_string(), BTreeMap::new()))
 }
 
-/// What a rollout moves.
+/// What a rollout moves, and how.
 #[derive(Debug)]
 enum Target {
-    Ecs(ecs::Target),
-    Lambda(lambda::Target),
+    Ecs { target: ecs::Target, alarms: Alarms, watch: Duration },
+    Lambda { target: lambda::Target, canary: Option<Canary> },
 }
+
+/// What is known, or what that waits for in a plan.
+type Known<T> = Result<T, Vec<String>>;
 
 /// The target, or what it waits for in a plan: values that are not known, or stacks that are about to change what
 /// they define.
-async fn target(context: &Context, rollout: &Rollout) -> Result<Result<Target, Vec<String>>, Stop> {
+async fn target(context: &Context, rollout: &Rollout) -> Result<Known<Target>, Stop> {
     match rollout {
-        Rollout::Ecs { cluster, service, task_definition } => {
-            Ok(match (texts(context, [cluster, service, task_definition])).await? {
-                Ok([cluster, service, revision]) => {
-                    Ok(Target::Ecs(ecs::Target::new(cluster, service, &revision)?))
+        Rollout::Ecs { cluster, service, task_definition, alarms, watch } => {
+            let named = texts(context, [cluster, service, task_definition]).await?;
+            Ok(match (named, watched(context, alarms).await?) {
+                (Ok([cluster, service, revision]), Ok(alarms)) => {
+                    let target = ecs::Target::new(cluster, service, &revision)?;
+                    Ok(Target::Ecs { target, alarms, watch: watch.duration() })
                 }
-                Err(waiting) => Err(waiting),
+                (named, alarms) => Err(waiting(named, alarms)),
             })
         }
-        Rollout::Lambda { function, alias } => {
+        Rollout::Lambda { function, alias, strategy } => {
             // The function's name says nothing about what its stack is about to make of it.
             let changing = changing(context, function).await?;
-            Ok(match texts(context, [function]).await? {
-                Ok([function]) if changing.is_empty() => {
-                    Ok(Target::Lambda(lambda::Target::new(function, alias)))
+            let named = texts(context, [function]).await?;
+            let canary = canary(context, strategy.as_ref()).await?;
+            Ok(match (named, canary) {
+                (Ok([function]), Ok(canary)) if changing.is_empty() => {
+                    Ok(Target::Lambda { target: lambda::Target::new(function, alias), canary })
                 }
-                Ok(_) => Err(changing),
-                Err(waiting) => Err(waiting),
+                (Ok(_), Ok(_)) => Err(changing),
+                (named, canary) => Err(waiting(named, canary)),
             })
         }
     }
 }
 
-async fn texts<const N: usize>(
-    context: &Context,
-    texts: [&Text; N],
-) -> Result<Result<[String; N], Vec<String>>, Stop> {
+async fn canary(context: &Context, strategy: Option<&Strategy>) -> Result<Known<Option<Canary>>, Stop> {
+    let Some(Strategy { canary }) = strategy else { return Ok(Ok(None)) };
+    let alarms = watched(context, &canary.alarms).await?;
+    let metrics = context.session.cloudwatch.clone();
+    let interrupted = context.interrupted();
+    Ok(alarms.map(|alarms| Some(Canary { plan: canary.clone(), alarms, metrics, interrupted })))
+}
+
+async fn watched(context: &Context, names: &[Text]) -> Result<Known<Alarms>, Stop> {
+    let (mut known, mut waiting) = (Vec::new(), Vec::new());
+    for name in names {
+        match texts(context, [name]).await? {
+            Ok([name]) => known.push(name),
+            Err(references) => waiting.extend(references),
+        }
+    }
+    let client = context.session.cloudwatch.clone();
+    Ok(if waiting.is_empty() { Ok(Alarms::new(client, known)) } else { Err(waiting) })
+}
+
+async fn texts<const N: usize>(context: &Context, texts: [&Text; N]) -> Result<Known<[String; N]>, Stop> {
     let mut values = [const { String::new() }; N];
     let mut waiting = Vec::new();
     for (value, text) in values.iter_mut().zip(texts) {
@@ -81,6 +107,10 @@ async fn texts<const N: usize>(
         }
     }
     Ok(if waiting.is_empty() { Ok(values) } else { Err(waiting) })
+}
+
+fn waiting<A, B>(one: Known<A>, other: Known<B>) -> Vec<String> {
+    one.err().into_iter().chain(other.err()).flatten().collect()
 }
 
 /// In a plan: the steps behind a text that would change something.
@@ -104,29 +134,33 @@ fn undecided(events: &StepEvents, waiting: Vec<String>) -> Ended {
 impl Target {
     async fn decide(&self, context: &Context) -> Result<Decision, Failure> {
         match self {
-            Self::Ecs(target) => {
+            Self::Ecs { target, .. } => {
                 let service = ecs::observe(&context.session.ecs, target).await?;
                 Ok(ecs::decide(&service, &target.task_definition))
             }
-            Self::Lambda(target) => {
+            Self::Lambda { target, .. } => {
                 Ok(lambda::decide(&lambda::observe(&context.session.lambda, target).await?))
             }
         }
     }
 
-    async fn roll(&self, context: &Context, id: &StepId, events: &StepEvents) -> Result<Running, Failure> {
-        let timing = Timing::every(context.session.rollout_poll);
+    async fn roll(&self, context: &Context, id: &StepId, events: &StepEvents) -> Result<Running, Stop> {
+        let (session, timing) = (&context.session, Timing::every(context.session.rollout_poll));
         match self {
-            Self::Ecs(target) => {
+            Self::Ecs { target, alarms, watch } => {
                 let witnesses = context.witnesses();
-                ecs::roll(&context.session.ecs, &witnesses, target, timing, events).await
+                Ok(ecs::roll(&session.ecs, &witnesses, target, alarms, *watch, timing, events).await?)
             }
-            Self::Lambda(target) => {
+            Self::Lambda { target, canary } => {
                 let release = lambda::Release {
                     description: context.deployment.revision.short(),
                     digest: context.pushed_digest(id).await,
                 };
-                lambda::roll(&context.session.lambda, target, &release, timing, events).await
+                match lambda::roll(&session.lambda, target, &release, canary.as_ref(), timing, events).await?
+                {
+                    Rolled::Runs(running) => Ok(running),
+                    Rolled::TakenBack(outcome) => Err(Stop::TakenBack(outcome)),
+                }
             }
         }
     }

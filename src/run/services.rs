@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use crate::failure::Failure;
-use crate::rollout::Timing;
 use crate::rollout::ecs::{Found, Vigil};
+use crate::rollout::{Alarms, Timing};
 use crate::stack::{self, Applied, Live, Spec, Step, Waiting};
 
 /// Applies a stack. Services that it waits for are watched: when one is hopeless, the operation is cancelled and followed
@@ -84,6 +84,7 @@ fn vigil(context: &Context, step: &Step<'_>, resource: &Waiting) -> Option<Vigil
     Some(Vigil {
         client: context.session.ecs.clone(),
         witnesses: context.witnesses(),
+        alarms: Alarms::new(context.session.cloudwatch.clone(), Vec::new()),
         cluster: cluster.to_owned(),
         service: service.to_owned(),
         timing: Timing::every(context.session.rollout_poll),

@@ -101,18 +101,18 @@ async fn value(context: &Context, text: &Text) -> Result<ParameterValue, Failure
 fn failure(stop: Stop) -> Failure {
     match stop {
         Stop::Failed(failure) => failure,
-        Stop::Blocked(_) | Stop::Interrupted => Failure::new("interrupted"),
+        Stop::Blocked(_) | Stop::Interrupted | Stop::TakenBack(_) => Failure::new("interrupted"),
     }
 }
 
 fn target(context: &Context, workload: &str, rollout: &Rollout) -> Result<Option<Target>, Failure> {
     match rollout {
-        Rollout::Ecs { cluster, service, task_definition } => {
+        Rollout::Ecs { cluster, service, task_definition, .. } => {
             let texts = (context.peek(cluster), context.peek(service), context.peek(task_definition));
             let (Some(cluster), Some(service), Some(revision)) = texts else { return Ok(None) };
             Ok(Some(Target::Ecs(ecs::Target::new(cluster, service, &revision)?)))
         }
-        Rollout::Lambda { function: text, alias } => {
+        Rollout::Lambda { function: text, alias, .. } => {
             let Some(function) = context.peek(text) else { return Ok(None) };
             let image = passed_image(context, workload, text);
             Ok(Some(Target::Lambda { target: lambda::Target::new(function, alias), image }))

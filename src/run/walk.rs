@@ -63,7 +63,7 @@ fn summary(outcomes: &[Outcome]) -> RunResult {
     let any = |wanted: fn(&Outcome) -> bool| outcomes.iter().any(wanted);
     if any(|outcome| matches!(outcome, Outcome::Failed { .. })) {
         RunResult::Failed
-    } else if any(|outcome| matches!(outcome, Outcome::Interrupted)) {
+    } else if any(|outcome| matches!(outcome, Outcome::Interrupted { .. })) {
         RunResult::Interrupted
     } else if any(|outcome| matches!(outcome, Outcome::Done { .. })) {
         RunResult::Changed
@@ -85,17 +85,18 @@ async fn carry_out(context: Arc<Context>, id: StepId) -> Outcome {
         Ok(_) => Outcome::Unchanged,
         Err(Stop::Failed(failure)) => Outcome::Failed { failure: failure.clone() },
         Err(Stop::Blocked(by)) => Outcome::Blocked { by: by.clone() },
-        Err(Stop::Interrupted) => Outcome::Interrupted,
+        Err(Stop::Interrupted) => Outcome::Interrupted { summary: None },
+        Err(Stop::TakenBack(summary)) => Outcome::Interrupted { summary: Some(summary.clone()) },
     };
     // A walk without leave to act is no news: it comes again, or the run ends with the reason.
-    if outcome != Outcome::Interrupted || !context.leave.is_refused() {
+    if !matches!(outcome, Outcome::Interrupted { .. }) || !context.leave.is_refused() {
         context.events.send(Event::StepFinished {
             step: id.clone(),
             outcome: outcome.clone(),
             millis: clock.millis(),
         });
     }
-    context.board.set(&id, ended.map_err(|stop| matches!(stop, Stop::Interrupted)));
+    context.board.set(&id, ended.map_err(|stop| matches!(stop, Stop::Interrupted | Stop::TakenBack(_))));
     outcome
 }
 
@@ -105,6 +106,8 @@ pub enum Stop {
     Failed(Failure),
     Blocked(StepId),
     Interrupted,
+    /// Interrupted, and what was begun is taken back; in a sentence.
+    TakenBack(String),
 }
 
 impl From<Failure> for Stop {

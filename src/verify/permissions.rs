@@ -72,10 +72,10 @@ pub async fn check(subject: &Subject<'_>, session: &Session, live: &LiveStacks) 
         probes.push(ecr(session, repository).boxed_local());
         let text = |text| known(subject, live, text).unwrap_or_else(|| name.clone());
         match &workload.rollout {
-            Some(Rollout::Ecs { cluster, service, task_definition }) => {
+            Some(Rollout::Ecs { cluster, service, task_definition, .. }) => {
                 probes.push(ecs(session, text(cluster), text(service), text(task_definition)).boxed_local());
             }
-            Some(Rollout::Lambda { function, alias }) => {
+            Some(Rollout::Lambda { function, alias, .. }) => {
                 probes.push(lambda(session, text(function), alias.clone()).boxed_local());
             }
             None => {}

@@ -144,6 +144,21 @@ impl<'a> Reader<'a> {
         self.string(node, form.expected)
     }
 
+    /// A scalar of a certain form, quoted or not, read as what it stands for.
+    pub(crate) fn parsed<T: std::str::FromStr>(&mut self, node: &Node, form: &Form) -> Option<T> {
+        let Some(written) = node.scalar() else {
+            self.unexpected(node, form.expected);
+            return None;
+        };
+        if (form.is)(written) {
+            return written.parse().ok();
+        }
+        self.wrong(node.place, format!("`{written}` is no {}", form.what), |mistake| {
+            mistake.expected(form.expected)
+        });
+        None
+    }
+
     /// The node is not of the right kind.
     pub(crate) fn unexpected(&mut self, node: &Node, expected: &str) {
         self.wrong(node.place, format!("this is {}", node.kind()), |mistake| mistake.expected(expected));

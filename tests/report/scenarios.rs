@@ -374,6 +374,25 @@ pub fn failed_plan() -> Vec<Timed> {
     events
 }
 
+pub fn interrupted_canary() -> Vec<Timed> {
+    let summary = Some("alias live is back at version 6; the next run begins again".to_owned());
+    let mut events = vec![started(Command::Run)];
+    events.extend(unchanged(
+        100,
+        &["stack/vpc", "stack/ecr", "stack/alb", "image/api", "stack/msk", "stack/ecs"],
+    ));
+    events.extend([
+        begin(300, "rollout/api"),
+        decide(400, "rollout/api", Decision::new(Action::Roll, "code changed: sha256:a1 → sha256:b2")),
+        act(900, "rollout/api", "version 7 gets 10 % of the calls for 5m (step 1 of 2)"),
+        act(300_900, "rollout/api", "version 7 gets 50 % of the calls for 5m (step 2 of 2)"),
+        act(420_000, "rollout/api", "going back to version 6"),
+        end(420_300, "rollout/api", Outcome::Interrupted { summary }, 420_000),
+        finish(420_310, RunResult::Interrupted),
+    ]);
+    events
+}
+
 pub fn interrupted() -> Vec<Timed> {
     let mut events = vec![started(Command::Run)];
     events.extend(unchanged(100, &["stack/vpc", "stack/ecr", "stack/alb"]));
@@ -384,9 +403,9 @@ pub fn interrupted() -> Vec<Timed> {
         act(950, "stack/msk", "updating events-prod-msk"),
         decide(1_000, "image/api", Decision::new(Action::Build, "workloads/api changed")),
         end(20_000, "image/api", done("events-api@sha256:abab…"), 19_700),
-        end(61_000, "stack/msk", Outcome::Interrupted, 60_700),
-        end(61_000, "stack/ecs", Outcome::Interrupted, 0),
-        end(61_000, "rollout/api", Outcome::Interrupted, 0),
+        end(61_000, "stack/msk", Outcome::Interrupted { summary: None }, 60_700),
+        end(61_000, "stack/ecs", Outcome::Interrupted { summary: None }, 0),
+        end(61_000, "rollout/api", Outcome::Interrupted { summary: None }, 0),
         finish(61_010, RunResult::Interrupted),
     ]);
     events

@@ -48,6 +48,28 @@ impl Told {
         while !matches!(self.0.recv().await, Some(Event::Progress { .. }) | None) {}
     }
 
+    /// Waits until something is being done.
+    pub(crate) async fn until(&mut self, doing: &str) {
+        loop {
+            match self.0.recv().await {
+                Some(Event::Activity { text, .. }) if text == doing => return,
+                Some(_) => {}
+                None => panic!("{doing} was not told"),
+            }
+        }
+    }
+
+    /// Waits for a warning.
+    pub(crate) async fn warning(&mut self) -> String {
+        loop {
+            match self.0.recv().await {
+                Some(Event::Warning { message, .. }) => return message,
+                Some(_) => {}
+                None => panic!("nobody was warned"),
+            }
+        }
+    }
+
     pub(crate) fn lines(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok())
             .filter_map(|event| match event {

@@ -1,4 +1,5 @@
-//! Images that are cheap to make: one static binary that waits, or says why and ends at once when `EXIT_CODE` is set.
+//! Images that are cheap to make: one static binary that waits, or says why and ends at once when `EXIT_CODE` is set. As a
+//! function it answers every call with nothing.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,11 +9,28 @@ use std::sync::OnceLock;
 use crate::cloud::{config, endpoint, unique};
 
 const SOURCE: &str = r#"
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 static void end(int number) { (void)number; _exit(0); }
+static void serve(void) {
+    const char *answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnull";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(8080)};
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    char buffer[4096];
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 16)) _exit(1);
+    for (;;) {
+        int client = accept(listener, 0, 0);
+        if (read(client, buffer, sizeof buffer) > 0) write(client, answer, strlen(answer));
+        shutdown(client, SHUT_WR);
+        while (read(client, buffer, sizeof buffer) > 0) {}
+        close(client);
+    }
+}
 int main(void) {
     const char *code = getenv("EXIT_CODE");
     if (code && *code) {
@@ -20,6 +38,7 @@ int main(void) {
         return atoi(code);
     }
     signal(SIGTERM, end);
+    if (getenv("AWS_LAMBDA_FUNCTION_NAME")) serve();
     for (;;) pause();
 }
 "#;

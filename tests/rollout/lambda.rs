@@ -6,18 +6,18 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{FunctionCode, PackageType};
 use futures::FutureExt as _;
 use pipeline::failure::Failure;
-use pipeline::rollout::lambda::{Readiness, Release, Target, decide, live, observe, roll};
+use pipeline::rollout::lambda::{Readiness, Release, Rolled, Target, decide, live, observe, roll};
 use pipeline::rollout::{Proof, Running};
 
 use crate::cloud::{config, listen, timing, unique};
 use crate::images::{Image, Repository};
 
 /// A function whose alias `live` points at `$LATEST`, as on a stack's first deployment.
-struct Fixture {
-    client: Client,
-    repository: Repository,
-    target: Target,
-    first: Image,
+pub(crate) struct Fixture {
+    pub(crate) client: Client,
+    pub(crate) repository: Repository,
+    pub(crate) target: Target,
+    pub(crate) first: Image,
 }
 
 impl Fixture {
@@ -40,21 +40,23 @@ impl Fixture {
     }
 
     /// Gives the function another image, as a stack's update does.
-    async fn update(&self, image: &Image) {
+    pub(crate) async fn update(&self, image: &Image) {
         let update = self.client.update_function_code().function_name(&self.target.function);
         update.image_uri(&image.uri).send().await.expect("an update");
     }
 
-    async fn roll(&self, image: &Image) -> Result<Running, Failure> {
-        let release =
-            Release { description: "1a2b3c4 Say hello".to_owned(), digest: Some(image.digest.clone()) };
+    pub(crate) async fn roll(&self, image: &Image) -> Result<Running, Failure> {
+        let release = release(image);
         // In a task of its own, as the executor does.
         let (client, target) = (self.client.clone(), self.target.clone());
-        let rolling = async move { roll(&client, &target, &release, timing(), &listen().0).await };
-        tokio::spawn(rolling).await.expect("no panic")
+        let rolling = async move { roll(&client, &target, &release, None, timing(), &listen().0).await };
+        tokio::spawn(rolling).await.expect("no panic").map(|rolled| match rolled {
+            Rolled::Runs(running) => running,
+            Rolled::TakenBack(outcome) => panic!("{outcome}"),
+        })
     }
 
-    async fn decided(&self) -> String {
+    pub(crate) async fn decided(&self) -> String {
         let decision = decide(&observe(&self.client, &self.target).await.expect("a function"));
         format!("{:?}: {}", decision.action, decision.reason)
     }
@@ -66,8 +68,12 @@ impl Fixture {
     }
 }
 
+pub(crate) fn release(image: &Image) -> Release {
+    Release { description: "1a2b3c4 Say hello".to_owned(), digest: Some(image.digest.clone()) }
+}
+
 /// Runs a test and cleans up behind it, whether it succeeds or not.
-async fn with_function(test: impl AsyncFnOnce(&Fixture)) {
+pub(crate) async fn with_function(test: impl AsyncFnOnce(&Fixture)) {
     let fixture = Fixture::new().await;
     let result = AssertUnwindSafe(test(&fixture)).catch_unwind().await;
     fixture.clean().await;

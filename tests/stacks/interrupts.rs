@@ -42,14 +42,14 @@ fn a_build_is_killed_and_an_operation_followed_to_its_end() {
     let build = build(&repository);
     running.interrupt();
     running.until("the build's end", |event| {
-        matches!(event, Event::StepFinished { step, outcome: Outcome::Interrupted, .. } if step.to_string() == "image/app")
+        matches!(event, Event::StepFinished { step, outcome: Outcome::Interrupted { .. }, .. } if step.to_string() == "image/app")
     });
     gone(&build);
     cloud.open_gate("gate");
     let output = running.end().code(130);
     assert_eq!(output.result(), RunResult::Interrupted);
     assert!(matches!(output.outcomes()["stack/gate"], Outcome::Done { .. }), "{output:?}");
-    assert_eq!(output.outcomes()["stack/b"], Outcome::Interrupted);
+    assert_eq!(output.outcomes()["stack/b"], Outcome::Interrupted { summary: None });
     assert_eq!(cloud.stack_status("gate").as_deref(), Some("CREATE_COMPLETE"));
 }
 

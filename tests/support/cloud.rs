@@ -210,6 +210,14 @@ impl Cloud {
         self.runtime.block_on(delete.send()).expect("a log group");
     }
 
+    /// Makes an alarm go off.
+    pub(crate) fn raise_alarm(&self, alarm: &str, reason: &str) {
+        let client = aws_sdk_cloudwatch::Client::new(&self.config);
+        let set = client.set_alarm_state().alarm_name(alarm).state_reason(reason);
+        let set = set.state_value(aws_sdk_cloudwatch::types::StateValue::Alarm);
+        self.runtime.block_on(set.send()).expect("to set the alarm");
+    }
+
     /// Deletes stacks as somebody outside of the pipeline would.
     pub(crate) fn delete_stacks(&self) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);

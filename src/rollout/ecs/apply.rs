@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::DesiredStatus;
@@ -12,28 +13,33 @@ use super::{Deployment, RolloutState, Service, Target, TaskDefinition, Witnesses
 use crate::aws::failure;
 use crate::event::StepEvents;
 use crate::failure::Failure;
+use crate::rollout::alarms::Alarms;
 use crate::rollout::patience::{Overdue, Patience, Timing};
 use crate::rollout::{Proof, Running};
 
 /// Moves the service to the wanted revision, follows the deployment to its end, and proves what runs.
 ///
+/// `alarms` are watched meanwhile, and for `watch` after the service is steady.
+///
 /// A deployment to that revision that is under way is followed, not started twice.
 ///
 /// # Errors
-/// If the service does not become steady on the revision. It is then brought back to what it ran before, and the
-/// failure says what it runs. A failed observation is no failure: it is repeated until the time is over.
+/// If the service does not become steady on the revision, or an alarm goes off. It is then brought back to what it
+/// ran before, and the failure says what it runs. A failed observation is no failure: it is repeated until the time is over.
 pub async fn roll(
     client: &Client,
     witnesses: &Witnesses,
     target: &Target,
+    alarms: &Alarms,
+    watch: Duration,
     timing: Timing,
     events: &StepEvents,
 ) -> Result<Running, Failure> {
     let (definition, before) =
         tokio::try_join!(definition::read(client, &target.task_definition), observe(client, target))?;
-    let rollout = Rollout { client, witnesses, target, timing, events };
-    let watch = start(&rollout, &before).await?;
-    match rollout.follow(watch, &before, definition.logs.clone()).await {
+    let rollout = Rollout { client, witnesses, target, alarms, watch, timing, events };
+    let deployment = start(&rollout, &before).await?;
+    match rollout.follow(deployment, &before, definition.logs.clone()).await {
         Ok(service) => confirm(&rollout, &service, &definition).await,
         Err(Setback::Blind(failure)) => Err(out_of_sight(target, failure)),
         Err(Setback::Failed { why, causes }) => {
@@ -55,11 +61,16 @@ async fn start(rollout: &Rollout<'_>, before: &Service) -> Result<Watch, Failure
         before: primary.id.clone(),
         seen: false,
     };
+    let untouched = |failure: Failure| {
+        failure.detail(format!("service {} still runs {}", before.name, primary.task_definition))
+    };
     let same = primary.task_definition == *wanted;
     if same && primary.state != RolloutState::Failed {
+        rollout.alarms.admit(false).await.map_err(untouched)?;
         events.activity(format!("following the deployment of {wanted}"));
         return Ok(watch(primary));
     }
+    rollout.alarms.admit(true).await.map_err(untouched)?;
     events.activity(format!("{} → {wanted}", primary.task_definition));
     let answer = client
         .update_service()

@@ -1,5 +1,5 @@
 use std::collections::HashSet;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::DesiredStatus;
@@ -9,9 +9,11 @@ use super::evidence::{Evidence, Witnesses};
 use super::tasks::Task;
 use super::watch::{Verdict, Watch};
 use super::{Service, Target, observe, stopped, tasks};
+use crate::config::Span;
 use crate::event::{StepEvents, Unit};
 use crate::failure::Failure;
 use crate::rollout::Tasks;
+use crate::rollout::alarms::Alarms;
 use crate::rollout::patience::{Overdue, Patience, Timing};
 
 /// Why a deployment was not followed to success.
@@ -34,6 +36,9 @@ pub(super) struct Rollout<'a> {
     pub(super) client: &'a Client,
     pub(super) witnesses: &'a Witnesses,
     pub(super) target: &'a Target,
+    pub(super) alarms: &'a Alarms,
+    /// How long the alarms are watched after the service is steady.
+    pub(super) watch: Duration,
     pub(super) timing: Timing,
     pub(super) events: &'a StepEvents,
 }
@@ -62,6 +67,7 @@ pub(super) struct Seen {
     complaint: Option<String>,
     running: Option<Tasks>,
     evidence: Evidence,
+    steady: Option<Instant>,
 }
 
 impl Seen {
@@ -76,6 +82,7 @@ impl Seen {
             complaint: None,
             running: None,
             evidence: Evidence::default(),
+            steady: None,
         }
     }
 
@@ -112,7 +119,8 @@ impl Rollout<'_> {
     }
 
     async fn look_until_the_end(&self, seen: &mut Seen) -> Result<End, Overdue> {
-        let mut patience = Patience::new(self.timing, self.events);
+        let timing = Timing { timeout: self.timing.timeout + self.watch, ..self.timing };
+        let mut patience = Patience::new(timing, self.events);
         let mut shown = None;
         loop {
             let look = self.look(seen).await;
@@ -134,20 +142,36 @@ impl Rollout<'_> {
         let Seen { watch, logs, failed, evidence, .. } = seen;
         self.ask_load_balancers(&service, watch, evidence).await;
         self.read_logs(failed, logs, evidence).await;
-        match watch.verdict(&service) {
-            Verdict::Steady => Ok(Some(match self.taken_back(watch).await {
+        let verdict = watch.verdict(&service);
+        if let Verdict::Failed(why) = verdict {
+            evidence.record = self.taken_back(watch).await;
+            return Ok(Some(End::Over(why)));
+        }
+        if let Some(alarm) = self.alarms.raised().await? {
+            return Ok(Some(End::Over(alarm.to_string())));
+        }
+        match verdict {
+            Verdict::Steady if self.watched(seen) => Ok(Some(match self.taken_back(&seen.watch).await {
                 Some(why) => End::Over(why),
                 None => End::Steady(service),
             })),
-            Verdict::Failed(why) => {
-                evidence.record = self.taken_back(watch).await;
-                Ok(Some(End::Over(why)))
-            }
-            Verdict::Going => {
+            Verdict::Steady => Ok(None),
+            Verdict::Going | Verdict::Failed(_) => {
                 read?;
                 Ok(self.crash_loop(&service, seen).await?.map(End::Hopeless))
             }
         }
+    }
+
+    /// Whether the alarms have been watched for long enough since the service was steady.
+    fn watched(&self, seen: &mut Seen) -> bool {
+        let steady = seen.steady.get_or_insert_with(|| {
+            if !self.watch.is_zero() {
+                self.events.activity(format!("steady; watching alarms for {}", Span::from(self.watch)));
+            }
+            Instant::now()
+        });
+        steady.elapsed() >= self.watch
     }
 
     fn report(&self, service: &Service, seen: &mut Seen) {

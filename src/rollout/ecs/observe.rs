@@ -82,6 +82,7 @@ pub async fn live(client: &Client, target: &Target, service: &Service) -> Result
     Ok(Live {
         name: service.name.clone(),
         version: service.primary.task_definition.to_string(),
+        weights: BTreeMap::new(),
         digests: tasks::digests(&tasks),
         tasks: Some(service.tasks),
         description: None,

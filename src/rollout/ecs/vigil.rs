@@ -10,7 +10,7 @@ use super::observe::observe_named;
 use super::watch::Watch;
 use super::{RolloutState, Service, Target, Witnesses};
 use crate::event::StepEvents;
-use crate::rollout::Timing;
+use crate::rollout::{Alarms, Timing};
 
 /// How long a look may still take once all is over.
 const GRACE: Duration = Duration::from_secs(3);
@@ -22,6 +22,8 @@ pub struct Vigil {
     pub client: Client,
     /// Services that know why tasks fail.
     pub witnesses: Witnesses,
+    /// None: what a stack waits for is not a release.
+    pub alarms: Alarms,
     /// The cluster's name.
     pub cluster: String,
     /// The service's name.
@@ -59,6 +61,8 @@ impl Vigil {
         let rollout = Rollout {
             client: &self.client,
             witnesses: &self.witnesses,
+            alarms: &self.alarms,
+            watch: Duration::ZERO,
             target: &target,
             timing: self.timing,
             events: &self.events,

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
@@ -8,6 +8,7 @@ use super::apply::Rollout;
 use super::observe::{parse_weights, read_alias, snapshot};
 use super::{Alias, Function, Snapshot};
 use crate::aws::failure;
+use crate::config::Weight;
 use crate::failure::Failure;
 use crate::rollout::patience::{Overdue, Patience, Timing};
 
@@ -19,11 +20,11 @@ pub(super) async fn switch(rollout: &Rollout<'_>, function: &Function, version: 
     let Rollout { target, events, .. } = rollout;
     let before = &function.alias.version;
     events.activity(format!("alias {}: version {before} → {version}", target.alias));
-    let moved = match point(rollout, &function.alias, version).await {
+    let moved = match point(rollout, &function.alias, version, None).await {
         Ok(moved) => moved,
-        Err(failure) => moved_after_all(rollout, version, failure).await?,
+        Err(failure) => return Err(failure.detail(points_at(rollout, "still points").await)),
     };
-    match confirm(rollout, function, version).await {
+    match confirm(rollout, version, &function.latest).await {
         Ok(()) => Ok(()),
         Err(Unconfirmed::Unread(failure)) => {
             Err(Failure::new(format!("{target} was moved to version {version}, but could not be read back"))
@@ -32,7 +33,7 @@ pub(super) async fn switch(rollout: &Rollout<'_>, function: &Function, version: 
         }
         Err(Unconfirmed::Differs(how)) => {
             let failure = Failure::new(format!("{target} was moved to version {version}, but {how}"));
-            let outcome = match point(rollout, &moved, before).await {
+            let outcome = match point(rollout, &moved, before, None).await {
                 Ok(_) => points_at(rollout, "points again").await,
                 Err(failure) => format!("going back to version {before} failed too: {}", failure.message),
             };
@@ -41,18 +42,43 @@ pub(super) async fn switch(rollout: &Rollout<'_>, function: &Function, version: 
     }
 }
 
-/// Points the alias at a version, all calls to it, unless somebody changed the alias since it was read.
-async fn point(rollout: &Rollout<'_>, alias: &Alias, version: &str) -> Result<Alias, Failure> {
+/// Points the alias at a version, with a share of the calls for another one or none, unless somebody changed the alias
+/// since it was read.
+///
+/// A move whose answer was lost is refused when it is repeated, because it has changed the alias itself.
+pub(super) async fn point(
+    rollout: &Rollout<'_>,
+    alias: &Alias,
+    version: &str,
+    share: Option<(&str, Weight)>,
+) -> Result<Alias, Failure> {
+    let weights = BTreeMap::from_iter(share.map(|(version, weight)| (version.to_owned(), weight)));
+    match update(rollout, alias, version, &weights).await {
+        Ok(moved) => Ok(moved),
+        Err(failure) => match read_alias(rollout.client, rollout.target).await {
+            Ok(alias) if alias.version == version && alias.weights == weights => Ok(alias),
+            _ => Err(failure),
+        },
+    }
+}
+
+async fn update(
+    rollout: &Rollout<'_>,
+    alias: &Alias,
+    version: &str,
+    weights: &BTreeMap<String, Weight>,
+) -> Result<Alias, Failure> {
     let target = rollout.target;
-    let nobody_else =
-        AliasRoutingConfiguration::builder().set_additional_version_weights(Some(HashMap::new()));
+    // An empty map takes weights away; none at all would leave them.
+    let fractions = weights.iter().map(|(version, weight)| (version.clone(), weight.fraction())).collect();
+    let routing = AliasRoutingConfiguration::builder().set_additional_version_weights(Some(fractions));
     let answer = rollout
         .client
         .update_alias()
         .function_name(target.function_name())
         .name(&target.alias)
         .function_version(version)
-        .routing_config(nobody_else.build())
+        .routing_config(routing.build())
         .set_revision_id(alias.revision_id.clone())
         .send()
         .await
@@ -65,31 +91,36 @@ async fn point(rollout: &Rollout<'_>, alias: &Alias, version: &str) -> Result<Al
     })
 }
 
-/// A move whose answer was lost is refused when it is repeated, because it has changed the alias itself.
-async fn moved_after_all(rollout: &Rollout<'_>, version: &str, failure: Failure) -> Result<Alias, Failure> {
-    match read_alias(rollout.client, rollout.target).await {
-        Ok(alias) if alias.version == version && alias.weights.is_empty() => Ok(alias),
-        _ => Err(failure.detail(points_at(rollout, "still points").await)),
-    }
-}
-
 /// Why a move does not count as done.
-enum Unconfirmed {
+pub(super) enum Unconfirmed {
     /// What callers get differs from what they should, and how.
     Differs(String),
     /// It could not be read.
     Unread(Failure),
 }
 
+impl Unconfirmed {
+    pub(super) fn failure(self) -> Failure {
+        match self {
+            Self::Differs(how) => Failure::new(format!("the alias {how}")),
+            Self::Unread(failure) => failure,
+        }
+    }
+}
+
 /// Reads back what callers get; an answer from before the move is merely old.
-async fn confirm(rollout: &Rollout<'_>, function: &Function, version: &str) -> Result<(), Unconfirmed> {
+pub(super) async fn confirm(
+    rollout: &Rollout<'_>,
+    version: &str,
+    wanted: &Snapshot,
+) -> Result<(), Unconfirmed> {
     let Rollout { client, target, timing, events } = *rollout;
     let mut patience = Patience::new(Timing { timeout: timing.timeout.min(READ_BACK), ..timing }, events);
     loop {
         let read =
             tokio::try_join!(read_alias(client, target), snapshot(client, target, Some(&target.alias)));
         let wrong = match read {
-            Ok((alias, live)) => match wrong(&alias, &live, version, &function.latest) {
+            Ok((alias, live)) => match wrong(&alias, &live, version, wanted) {
                 None => return Ok(()),
                 Some(how) => Ok(how),
             },
@@ -116,7 +147,7 @@ fn wrong(alias: &Alias, live: &Snapshot, version: &str, wanted: &Snapshot) -> Op
 /// Where the alias points, read anew: `alias live still points at version 6`.
 pub(super) async fn points_at(rollout: &Rollout<'_>, how: &str) -> String {
     match read_alias(rollout.client, rollout.target).await {
-        Ok(alias) => format!("alias {} {how} at version {}", alias.name, alias.version),
+        Ok(alias) => format!("alias {} {how} at {alias}", alias.name),
         Err(failure) => format!("it is not known where the alias points: {}", failure.message),
     }
 }

@@ -17,17 +17,13 @@ pub fn decide(function: &Function) -> Decision {
         );
     }
     let changes = changes(&function.live, &function.latest);
-    if !changes.is_empty() {
-        return Decision::new(Action::Roll, changes.join("; "));
-    }
-    match alias.weights.first_key_value() {
-        Some((version, weight)) => Decision::new(
-            Action::Roll,
-            format!("alias {} sends {:.0} % of the calls to version {version}", alias.name, weight * 100.0),
-        ),
-        None => {
-            Decision::new(Action::Nothing, format!("alias {} runs version {}", alias.name, alias.version))
-        }
+    let shares = alias.weights.iter().map(|(version, weight)| {
+        format!("alias {} sends {weight} of the calls to version {version}", alias.name)
+    });
+    let reasons: Vec<String> = changes.into_iter().chain(shares).collect();
+    match reasons.as_slice() {
+        [_, ..] => Decision::new(Action::Roll, reasons.join("; ")),
+        [] => Decision::new(Action::Nothing, format!("alias {} runs version {}", alias.name, alias.version)),
     }
 }
 
@@ -80,6 +76,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::config::Weight;
     use crate::rollout::lambda::{Alias, Code, Status};
     use proptest::prelude::*;
 
@@ -122,7 +119,7 @@ mod tests {
             |code, settings: &[(&str, Setting)]| function(live(), snapshot("$LATEST", code, settings));
         let many: Vec<_> = ["B", "C", "D"].map(|name| (name, shown("1"))).into();
         let mut weighted = function(live(), live());
-        weighted.alias.weights.insert("8".to_owned(), 0.1);
+        weighted.alias.weights.insert("8".to_owned(), Weight::of(0.1));
         insta::assert_snapshot!([
             decided(&function(live(), live())),
             decided(&latest("b", &[("MemorySize", shown("128")), ("Environment.A", Setting::hidden("1"))])),

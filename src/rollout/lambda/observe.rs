@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
@@ -6,11 +7,12 @@ use aws_sdk_lambda::types::AliasRoutingConfiguration;
 
 use super::{Snapshot, Target};
 use crate::aws::failure;
+use crate::config::Weight;
 use crate::failure::Failure;
 use crate::rollout::Live;
 
 /// A function as its stack left it, and what its callers get.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// `$LATEST`: what the stack defines.
     pub latest: Snapshot,
@@ -21,16 +23,24 @@ pub struct Function {
 }
 
 /// Where an alias points.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alias {
     /// Its name.
     pub name: String,
     /// The version that gets the calls.
     pub version: String,
-    /// Other versions that get a share of the calls, in fractions.
-    pub weights: BTreeMap<String, f64>,
+    /// Other versions that get a share of the calls.
+    pub weights: BTreeMap<String, Weight>,
     /// Changes with every change to the alias.
     pub revision_id: Option<String>,
+}
+
+/// Where the calls go: `version 6, 10 % version 8`.
+impl fmt::Display for Alias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "version {}", self.version)?;
+        self.weights.iter().try_for_each(|(version, weight)| write!(f, ", {weight} version {version}"))
+    }
 }
 
 /// Reads the function and its alias.
@@ -86,9 +96,9 @@ pub(super) async fn read_alias(client: &Client, target: &Target) -> Result<Alias
     })
 }
 
-pub(super) fn parse_weights(routing: Option<&AliasRoutingConfiguration>) -> BTreeMap<String, f64> {
+pub(super) fn parse_weights(routing: Option<&AliasRoutingConfiguration>) -> BTreeMap<String, Weight> {
     let weights = routing.and_then(AliasRoutingConfiguration::additional_version_weights);
-    weights.into_iter().flatten().map(|(version, weight)| (version.clone(), *weight)).collect()
+    weights.into_iter().flatten().map(|(version, weight)| (version.clone(), Weight::of(*weight))).collect()
 }
 
 /// What an observed function's callers get.
@@ -98,6 +108,7 @@ pub fn live(target: &Target, function: &Function) -> Live {
     Live {
         name: format!("{}:{}", target.function_name(), function.alias.name),
         version: format!("version {}", live.version),
+        weights: function.alias.weights.clone(),
         digests: BTreeSet::from_iter(live.code.digest().map(str::to_owned)),
         tasks: None,
         description: live.description.clone(),

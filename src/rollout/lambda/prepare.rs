@@ -1,5 +1,6 @@
 use super::alias::refused;
 use super::apply::{Release, Rollout};
+use super::canary::Canary;
 use super::decide::same;
 use super::observe::{observe, snapshot};
 use super::{Function, Readiness, Snapshot, Target};
@@ -11,23 +12,29 @@ use crate::rollout::patience::{Overdue, Patience};
 const DESCRIPTION_CHARACTERS: usize = 256;
 
 /// Everything before callers notice: the version that the alias is to point at is there and can be invoked.
-pub(super) async fn prepare(rollout: &Rollout<'_>, release: &Release) -> Result<(Function, String), Failure> {
+pub(super) async fn prepare(
+    rollout: &Rollout<'_>,
+    release: &Release,
+    canary: Option<&Canary>,
+) -> Result<(Function, String), Failure> {
     let name = rollout.target.function_name();
     rollout.events.activity(format!("waiting for {name} to be updated"));
-    let function = updated(rollout).await.unwrap_or_else(|overdue| Err(late(name, overdue)))?;
+    let mut function = updated(rollout).await.unwrap_or_else(|overdue| Err(late(name, overdue)))?;
     check_image(rollout.target, &function.latest, release.digest.as_deref())?;
     if same(&function.live, &function.latest) && function.alias.version != "$LATEST" {
         let version = function.alias.version.clone();
         return Ok((function, version));
     }
-    let version = match published(rollout, &function.latest).await? {
+    if let Some(canary) = canary.filter(|_| function.alias.version != "$LATEST")
+        && let Some(version) = canary.begin(rollout, &mut function).await?
+    {
+        return Ok((function, version));
+    }
+    let version = match left_behind(rollout, &function.latest).await? {
         Some(version) => version,
         None => publish(rollout, &function.latest, release).await?,
     };
-    let published = active(rollout, &version)
-        .await
-        .unwrap_or_else(|overdue| Err(late(&format!("{name}:{version}"), overdue)))?;
-    if !same(&published, &function.latest) {
+    if !same(&published(rollout, &version).await?, &function.latest) {
         return Err(Failure::new(format!("version {version} is not what {name} was when it was published"))
             .hint("the function was changed meanwhile: run again"));
     }
@@ -49,6 +56,11 @@ async fn updated(rollout: &Rollout<'_>) -> Result<Result<Function, Failure>, Ove
 }
 
 /// A published version, once it can be invoked.
+pub(super) async fn published(rollout: &Rollout<'_>, version: &str) -> Result<Snapshot, Failure> {
+    let name = format!("{}:{version}", rollout.target.function_name());
+    active(rollout, version).await.unwrap_or_else(|overdue| Err(late(&name, overdue)))
+}
+
 async fn active(rollout: &Rollout<'_>, version: &str) -> Result<Result<Snapshot, Failure>, Overdue> {
     let name = format!("{}:{version}", rollout.target.function_name());
     let mut patience = Patience::new(rollout.timing, rollout.events);
@@ -100,7 +112,7 @@ fn check_image(target: &Target, latest: &Snapshot, wanted: Option<&str>) -> Resu
 }
 
 /// The newest version, if it is what `$LATEST` is: a run that ended behind its publication has left it.
-async fn published(rollout: &Rollout<'_>, latest: &Snapshot) -> Result<Option<String>, Failure> {
+async fn left_behind(rollout: &Rollout<'_>, latest: &Snapshot) -> Result<Option<String>, Failure> {
     let Rollout { client, target, .. } = rollout;
     let name = target.function_name();
     let mut pages = client.list_versions_by_function().function_name(name).into_paginator().items().send();
