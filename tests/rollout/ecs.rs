@@ -309,8 +309,9 @@ async fn an_alarm_while_a_steady_service_is_watched_moves_it_back() {
         let (alarms, (events, mut told)) = (alarm.watched(), listen());
         let (client, rolled) = (fixture.client.clone(), target.clone());
         let watch = Duration::from_hours(1);
+        let witnesses = fixture.witnesses.clone();
         let rolling =
-            tokio::spawn(async move { roll(&client, &rolled, &alarms, watch, timing(), &events).await });
+            tokio::spawn(async move { roll(&client, &witnesses, &rolled, &alarms, watch, timing(), &events).await });
         told.until("steady; watching alarms for 1h").await;
         alarm.set(true).await;
         let failure = rolling.await.expect("no panic").expect_err("an alarm");
@@ -323,7 +324,7 @@ async fn an_alarm_while_a_steady_service_is_watched_moves_it_back() {
         // As long as it is on, nothing is tried again.
         let (events, _told) = listen();
         let deployment = fixture.deployment(&target).await;
-        let again = roll(&fixture.client, &target, &alarm.watched(), Duration::ZERO, timing(), &events).await;
+        let again = roll(&fixture.client, &fixture.witnesses, &target, &alarm.watched(), Duration::ZERO, timing(), &events).await;
         let said = again.expect_err("still on").to_string();
         insta::assert_snapshot!(said.replace(&fixture.name, "api").replace(&alarm.name, "errors"), @"
         alarm errors is on already, so nothing could be told from it
@@ -344,7 +345,9 @@ async fn alarms_that_stay_quiet_let_a_service_through() {
         let target = fixture.register(&fixture.repository.push("2"), None).await;
         let (events, _told) = listen();
         let watch = timing().poll * 2;
-        let running = roll(&fixture.client, &target, &alarm.watched(), watch, timing(), &events).await;
+        let running =
+            roll(&fixture.client, &fixture.witnesses, &target, &alarm.watched(), watch, timing(), &events)
+                .await;
         assert_eq!(running.expect("to roll").version, format!("{}:2", fixture.name));
     })
     .await;
