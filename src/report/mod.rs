@@ -11,6 +11,7 @@ mod paint;
 mod plain;
 mod plan_text;
 mod run_text;
+mod safe;
 mod tree;
 mod words;
 
