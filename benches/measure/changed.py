@@ -24,6 +24,8 @@ def measure(_):
                 "libgit2's diff of everything": spread(probed["libgit2"], "ms"),
             },
         )  # fmt: skip
+    whole = json.loads(run(PROBE, "changed", directory, "main~1", "main", ".").output)
+    yield at_most(f"what changed in a whole repository, {files:,} files", 2, whole["digests"], "ms")
 
 
 def repository(files):

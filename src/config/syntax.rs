@@ -97,7 +97,8 @@ fn is_registry(text: &str) -> bool {
 
 fn is_branch(text: &str) -> bool {
     let allowed = |c: char| !c.is_control() && !" ~^:?*[\\".contains(c);
-    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
     text.chars().all(allowed)
         && text.split('/').all(part)
         && !text.starts_with("refs/")
