@@ -8,7 +8,7 @@ pipeline := $(target)/debug/pipeline
 # The tools that are built for this repository alone.
 tools := target/tools
 
-.PHONY: help setup up down build demo test lint
+.PHONY: help setup up down build demo test lint bench
 
 help: ## Lists what can be made
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 8
@@ -43,6 +43,9 @@ lint: setup $(tools)/bin/cargo-deny ## Checks format, lints and dependencies
 	else \
 		echo "advisories were not checked: the advisory database can't be reached"; \
 	fi
+
+bench: setup ## Measures the pipeline beside what one would use instead, and writes docs/benchmarks.md
+	benches/run
 
 $(tools)/bin/cargo-deny:
 	cargo install --quiet --locked --root $(tools) cargo-deny

@@ -16,8 +16,10 @@ pub struct Mistake {
     pub column: usize,
     /// How many characters it is about; at least 1.
     pub length: usize,
-    /// The line itself, control characters made visible.
+    /// The line itself, control characters made visible; of a very long one what is around the column.
     pub source_line: String,
+    /// How many characters of the line stand before what is kept of it.
+    skipped: usize,
     /// What is wrong.
     pub message: String,
     /// What should be there instead.
@@ -35,6 +37,7 @@ impl Mistake {
             column: 0,
             length: 1,
             source_line: String::new(),
+            skipped: 0,
             message: visible(message.as_ref()),
             expected: None,
             hint: None,
@@ -103,18 +106,28 @@ impl Mistake {
         let byte = |character: usize| {
             self.source_line.char_indices().nth(character).map_or(self.source_line.len(), |(byte, _)| byte)
         };
-        let start = self.column.saturating_sub(1);
+        let start = self.column.saturating_sub(1 + self.skipped);
         byte(start)..byte(start + self.length)
     }
 }
 
-/// Everything that is wrong with a project's files, in the order of files and lines; never empty as an error.
+/// How many mistakes are kept. Nobody reads more, and a file that is made to have a million is not to cost memory for each.
+const MAX_MISTAKES: usize = 100;
+
+/// How many characters of a line are kept to be shown, around the place that is wrong.
+const MAX_SHOWN: usize = 400;
+
+/// What is wrong with a project's files, in the order of files and lines; never empty as an error. Of very many mistakes
+/// only the first that were found are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
-    /// Adds a mistake.
+    /// Adds a mistake, unless there are very many already.
     pub fn push(&mut self, mistake: Mistake) {
+        if self.is_full() {
+            return;
+        }
         let place = self.0.partition_point(|other| *other < mistake);
         if self.0.get(place) != Some(&mistake) {
             self.0.insert(place, mistake);
@@ -124,6 +137,12 @@ impl Mistakes {
     /// The mistakes, by file and line.
     pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
         self.0.iter()
+    }
+
+    /// Whether there are so many that no further ones are kept, and it is vain to look for them.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= MAX_MISTAKES
     }
 
     /// Whether there are none.
@@ -149,7 +168,8 @@ impl Mistakes {
     /// All of them as a person reads them, with an empty line between two.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        self.0.iter().map(|mistake| mistake.render(colour)).collect::<Vec<_>>().join("\n\n")
+        let rest = self.is_full().then(|| format!("these are {MAX_MISTAKES} mistakes; there may be more"));
+        self.0.iter().map(|mistake| mistake.render(colour)).chain(rest).collect::<Vec<_>>().join("\n\n")
     }
 }
 
@@ -169,7 +189,12 @@ impl From<Mistake> for Mistakes {
 
 impl Extend<Mistake> for Mistakes {
     fn extend<T: IntoIterator<Item = Mistake>>(&mut self, mistakes: T) {
-        mistakes.into_iter().for_each(|mistake| self.push(mistake));
+        let mut mistakes = mistakes.into_iter();
+        // What is found only when it is asked for is not looked for in vain.
+        while !self.is_full() {
+            let Some(mistake) = mistakes.next() else { break };
+            self.push(mistake);
+        }
     }
 }
 
@@ -214,12 +239,16 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// A mistake in this file.
     pub fn mistake(&self, place: Place, message: impl AsRef<str>) -> Mistake {
-        let source_line = visible(self.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default());
-        let behind = source_line.chars().count().saturating_sub(place.column.saturating_sub(1));
+        let line = self.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
+        let before = place.column.saturating_sub(1);
+        let skipped = before.saturating_sub(MAX_SHOWN / 2);
+        let source_line = visible(&line.chars().skip(skipped).take(MAX_SHOWN).collect::<String>());
+        let behind = source_line.chars().count().saturating_sub(before - skipped);
         Mistake {
             line: place.line.max(1),
             column: place.column.max(1),
             length: place.length.clamp(1, behind.max(1)),
+            skipped,
             source_line,
             ..Mistake::about_file(self.file, message)
         }
@@ -230,6 +259,12 @@ impl Source<'_> {
 #[must_use]
 pub fn visible(text: &str) -> String {
     text.chars().map(visible_character).collect()
+}
+
+/// As [`visible`], for a text of several lines.
+#[must_use]
+pub fn visible_lines(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 fn visible_character(character: char) -> char {
@@ -305,6 +340,23 @@ mod tests {
           |
           = help: did you mean `stacks`?
         ");
+    }
+
+    #[test]
+    fn of_very_many_mistakes_in_a_very_long_line_little_is_kept() {
+        let text = format!("{}wrong{}", "é".repeat(10_000), "x".repeat(10_000));
+        let source = Source { file: "pipeline.yaml", text: &text };
+        let mut mistakes = Mistakes::default();
+        let found = (0..100_000).map(|count| {
+            assert!(count <= MAX_MISTAKES, "it is vain to look on");
+            source.mistake(Place { line: 1, column: 10_001, length: 5 }, format!("mistake {count}"))
+        });
+        mistakes.extend(found);
+        assert_eq!(mistakes.len(), MAX_MISTAKES);
+        let first = mistakes.iter().next().expect("a mistake");
+        assert_eq!(first.source_line.chars().count(), MAX_SHOWN);
+        assert_eq!(&first.source_line[first.marked()], "wrong");
+        assert!(mistakes.to_string().ends_with("these are 100 mistakes; there may be more"));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Whatever is written, reading it ends in a value or in mistakes, and what was read is written the same.
+//!
+//! `cargo fuzz` would need a nightly compiler; these are its targets, run with what proptest makes up.
 
 use pipeline::config::{self, Part, Reference, Text};
+use pipeline::event::Event;
+use pipeline::project::{Files, Project};
 use pipeline::template::Template;
 use proptest::prelude::*;
 
@@ -76,7 +80,118 @@ fn yaml() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(words), 0..40).prop_map(|words| words.concat())
 }
 
+/// Texts that are likely to be a Dockerfile.
+fn dockerfile() -> impl Strategy<Value = String> {
+    let words = vec![
+        "FROM ",
+        "scratch",
+        " AS ",
+        "build",
+        "COPY ",
+        "ADD ",
+        "--from=build ",
+        "RUN ",
+        "<<EOF",
+        "EOF",
+        "<<-'E'",
+        "ARG ",
+        "[",
+        "\"",
+        "]",
+        ", ",
+        "\\",
+        "\n",
+        "\r\n",
+        " ",
+        "\t",
+        "/",
+        ".",
+        "..",
+        "*",
+        "$",
+        "x",
+        "é",
+        "\u{1b}",
+        "# ",
+        "https://",
+    ];
+    prop::collection::vec(prop::sample::select(words), 0..40).prop_map(|words| words.concat())
+}
+
+/// One workload, whose Dockerfile is the text.
+struct Workload(String);
+
+impl Files for Workload {
+    fn read(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        const CONFIG: &str = "project: p\nenvironments: { e: { region: eu-west-1 } }\n\
+            workloads: { w: { inputs: [w], build: { context: w, target: build }, repository: r } }\n";
+        Ok(match path {
+            "pipeline.yaml" => Some(CONFIG.into()),
+            "w/Dockerfile" => Some(self.0.clone().into()),
+            _ => None,
+        })
+    }
+
+    fn exists(&self, path: &str) -> anyhow::Result<bool> {
+        Ok(matches!(path, "." | "w" | "w/Dockerfile"))
+    }
+
+    fn paths(&self) -> anyhow::Result<Vec<String>> {
+        Ok(vec!["pipeline.yaml".to_owned(), "w/Dockerfile".to_owned()])
+    }
+}
+
+/// Texts that are likely to be an event, or almost one.
+fn event() -> impl Strategy<Value = String> {
+    let words = vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"event\"",
+        "\"step_started\"",
+        "\"progress\"",
+        "\"started\"",
+        "\"finished\"",
+        "\"step\"",
+        "\"stack/vpc\"",
+        "\"image\"",
+        "\"done\"",
+        "\"total\"",
+        "null",
+        "1",
+        "-1",
+        "1e400",
+        "18446744073709551616",
+        "\"outcome\"",
+        "{\"kind\":\"unchanged\"}",
+        "\"millis\"",
+        "\"\\ud800\"",
+        "\"steps\"",
+    ];
+    prop::collection::vec(prop::sample::select(words), 0..20).prop_map(|words| words.concat())
+}
+
 proptest! {
+    #[test]
+    fn any_event_is_read_or_refused(text in event(), other in "(?s).{0,100}", deep in 0_usize..100_000) {
+        for text in [text, other, "[".repeat(deep), "{\"event\":".repeat(deep)] {
+            if let Ok(event) = serde_json::from_str::<Event>(&text) {
+                let written = serde_json::to_string(&event).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Event>(&written).unwrap(), event);
+            }
+        }
+    }
+
+    #[test]
+    fn any_dockerfile_is_read_or_refused(text in dockerfile(), other in "(?s).{0,100}") {
+        for text in [text, other] {
+            let _ = Project::load("pipeline.yaml", &Workload(text)).map_err(|error| error.to_string());
+        }
+    }
+
     #[test]
     fn what_is_read_is_written_the_same(text in written()) {
         if let Ok(read) = Text::parse(&text) {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::aws::Session;
-use crate::diagnostic::Mistakes;
+use crate::diagnostic::{Mistakes, visible_lines};
 use crate::event::RunResult;
 use crate::failure::Failure;
 use crate::project::{LoadError, Project};
@@ -131,7 +131,7 @@ pub struct Exit {
 impl Exit {
     /// The user has to change something: arguments, configuration, repository.
     pub fn usage(message: impl Display) -> Self {
-        Self { code: ExitCode::Usage, message: format!("error: {message:#}") }
+        Self { code: ExitCode::Usage, message: visible_lines(&format!("error: {message:#}")) }
     }
 
     /// The configuration has mistakes.
@@ -143,7 +143,7 @@ impl Exit {
 
     /// Something did not work.
     pub fn failed(message: impl Display) -> Self {
-        Self { code: ExitCode::Failed, message: format!("error: {message:#}") }
+        Self { code: ExitCode::Failed, message: visible_lines(&format!("error: {message:#}")) }
     }
 }
 

@@ -1,6 +1,7 @@
 use clap::{Args, ValueEnum};
 
 use super::options::{EnvironmentChoice, Exit, ExitCode, Opened, Place, print};
+use crate::diagnostic::visible_lines;
 use crate::status;
 
 /// Show what runs in an environment, and from which commit
@@ -26,7 +27,7 @@ impl Status {
         let Opened { project, environment, session } = self.environment.open(place).await?;
         let status = status::read(&project, &environment, &session).await?;
         print(&match self.output {
-            Format::Text => status.to_string(),
+            Format::Text => visible_lines(&status.to_string()),
             Format::Json => format!("{}\n", serde_json::to_string_pretty(&status).map_err(Exit::failed)?),
         })?;
         Ok(ExitCode::Done)

@@ -9,6 +9,9 @@ use crate::yaml::{self, Node, Reader};
 /// How large `pipeline.yaml` and the files of values may be, in bytes.
 const MAX_SIZE: usize = 1024 * 1024;
 
+/// How many environments there may be: each of them has a graph of all steps.
+const MAX_ENVIRONMENTS: usize = 100;
+
 const TEXT: &str = "a text, which may contain references";
 
 pub(super) mod keys {
@@ -103,8 +106,14 @@ fn url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 }
 
 fn environments(reader: &mut Reader<'_>, node: &Node) -> Option<BTreeMap<String, Environment>> {
+    let count = node.entries().len();
+    if count > MAX_ENVIRONMENTS {
+        let message = format!("these are {count} environments, of which at most {MAX_ENVIRONMENTS} are read");
+        reader.wrong(node.place, message, |mistake| mistake);
+        return None;
+    }
     let environments = reader.named(node, &syntax::NAME, |reader, _, node| environment(reader, node))?;
-    if node.entries().is_empty() {
+    if count == 0 {
         reader.wrong(node.place, "there is no environment", |mistake| {
             mistake.hint("add one: `production: { region: eu-west-1 }`")
         });
@@ -118,7 +127,7 @@ fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Environment> {
         .required(reader, "region", syntax::REGION.expected)
         .and_then(|node| reader.formed(node, &syntax::REGION));
     let account = fields.get("account").and_then(|node| reader.formed(node, &syntax::ACCOUNT));
-    let branch = fields.get("branch").and_then(|node| reader.string(node, "the name of a branch"));
+    let branch = fields.get("branch").and_then(|node| reader.formed(node, &syntax::BRANCH));
     let endpoint = fields.get("endpoint").and_then(|node| url(reader, node));
     let registry = fields.get("registry").and_then(|node| reader.formed(node, &syntax::REGISTRY));
     let url = fields.get("url").and_then(|node| text(reader, node, TEXT));

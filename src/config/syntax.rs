@@ -19,6 +19,9 @@ pub(super) const URL: Form =
     Form { what: "address", is: is_url, expected: "an address that begins with https:// or http://" };
 pub(super) const REGISTRY: Form =
     Form { what: "registry", is: is_registry, expected: "`host` or `host:port`, without https://" };
+/// <https://git-scm.com/docs/git-check-ref-format>
+pub(super) const BRANCH: Form =
+    Form { what: "name of a branch", is: is_branch, expected: "a branch such as main, without refs/heads/" };
 pub(super) const PLATFORM: Form =
     Form { what: "platform", is: is_platform, expected: "a platform such as linux/amd64 or linux/arm64" };
 pub(super) const ALIAS: Form = Form {
@@ -105,6 +108,21 @@ fn is_registry(text: &str) -> bool {
     !host.is_empty()
         && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
         && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+fn is_branch(text: &str) -> bool {
+    let allowed = |c: char| !c.is_control() && !" ~^:?*[\\".contains(c);
+    let part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
+    text.chars().all(allowed)
+        && text.split('/').all(part)
+        && !text.starts_with("refs/")
+        && !text.starts_with('-')
+        && !text.ends_with('.')
+        && !text.contains("..")
+        && !text.contains("@{")
+        && text != "@"
+        && text != "HEAD"
 }
 
 /// `linux/amd64`, `linux/arm/v7`.

@@ -8,7 +8,7 @@ use tar::{Builder, EntryType, Header};
 use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinHandle;
 
-use super::dockerignore::{Dockerignore, Matches};
+use super::dockerignore::{Dockerignore, MAX_SIZE, Matches};
 
 /// What a Dockerfile from outside the context is called inside it.
 const OUTSIDE: &str = ".pipeline.Dockerfile";
@@ -82,13 +82,22 @@ fn ignore(root: &Path, dockerfile: &Path) -> io::Result<Dockerignore> {
     let mut own = dockerfile.as_os_str().to_owned();
     own.push(".dockerignore");
     for path in [PathBuf::from(own), root.join(".dockerignore")] {
-        match fs::read_to_string(&path) {
+        match read_ignore(&path) {
             Ok(text) => return Dockerignore::parse(&text).map_err(|error| at(&path, &format!("{error:#}"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(at(&path, &error)),
         }
     }
     Ok(Dockerignore::default())
+}
+
+/// A file, and not a very large one: a link may lead to anything.
+fn read_ignore(path: &Path) -> io::Result<String> {
+    let metadata = path.metadata()?;
+    if !metadata.is_file() || metadata.len() > MAX_SIZE as u64 {
+        return Err(io::Error::other(format!("is no file of at most {MAX_SIZE} bytes")));
+    }
+    fs::read_to_string(path)
 }
 
 fn walk(

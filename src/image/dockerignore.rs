@@ -3,6 +3,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use regex_lite::Regex;
 
+/// How large the file may be, in bytes.
+pub(super) const MAX_SIZE: usize = 1024 * 1024;
+/// How many patterns it may have: each of them is tried on every file.
+const MAX_PATTERNS: usize = 1_000;
+/// How long a pattern may be, in bytes: as long as a path.
+const MAX_PATTERN: usize = 4096;
+
 /// Which files of a build context are left out.
 ///
 /// The rules are Docker's, not git's (<https://docs.docker.com/build/concepts/context/#dockerignore-files>): every
@@ -30,14 +37,15 @@ pub(super) struct Matches {
 impl Dockerignore {
     /// Reads a `.dockerignore` file's text.
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
-        let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
-        let patterns = lines
-            .filter(|(_, line)| !line.starts_with('#'))
-            .map(|(number, line)| {
-                pattern(line.trim()).with_context(|| format!("line {}: `{}`", number + 1, line.trim()))
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { patterns: patterns.into_iter().flatten().collect() })
+        let mut patterns = Vec::new();
+        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            let line = if line.starts_with('#') { "" } else { line.trim() };
+            let start: String = line.chars().take(40).collect();
+            let read = pattern(line).with_context(|| format!("line {}: `{start}`", number + 1))?;
+            patterns.extend(read);
+            anyhow::ensure!(patterns.len() <= MAX_PATTERNS, "there are more than {MAX_PATTERNS} patterns");
+        }
+        Ok(Self { patterns })
     }
 
     /// How a path fares, given how the directory fared that it is in.
@@ -87,6 +95,7 @@ fn pattern(line: &str) -> anyhow::Result<Option<Pattern>> {
         Some(rest) => (true, rest.trim()),
         None => (false, line),
     };
+    anyhow::ensure!(line.len() <= MAX_PATTERN, "a pattern has at most {MAX_PATTERN} bytes");
     let components = clean(line);
     if components.is_empty() {
         anyhow::ensure!(!exception || !line.is_empty(), "nothing follows the `!`");
@@ -209,7 +218,29 @@ mod tests {
         assert!(error("[a").starts_with("line 1: `[a`: "), "{}", error("[a"));
     }
 
+    #[test]
+    fn what_is_made_to_take_long_is_refused_or_takes_no_longer() {
+        let stars = "*".repeat(4000);
+        let slashes = "**/".repeat(1300);
+        let choices = format!("{}b", "a*".repeat(2000));
+        let name = "a".repeat(255);
+        for pattern in [&stars, &slashes, &choices] {
+            assert_eq!(excluded(pattern, &[&name]) == name, pattern != &choices, "{pattern}");
+        }
+        let error = |text: String| format!("{:#}", Dockerignore::parse(&text).unwrap_err());
+        assert!(error("*".repeat(5000)).ends_with("a pattern has at most 4096 bytes"));
+        assert_eq!(error("a\n".repeat(500_000)), "there are more than 1000 patterns");
+    }
+
     proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "([!#*?/\\\\.\\[\\]^a-c \n-]|\\PC){0,60}", path in "[a-c./]{1,12}") {
+            if let Ok(ignore) = Dockerignore::parse(&text) {
+                excludes(&ignore, Path::new(&path));
+                ignore.may_keep_below(Path::new(&path));
+            }
+        }
+
         #[test]
         fn what_is_passed_over_holds_nothing_that_is_kept(
             lines in proptest::collection::vec("!?(\\*\\*/|/)?[ab*?]{1,2}(/[ab*]{1,2}){0,2}", 1..6),

@@ -67,20 +67,35 @@ impl Graph {
     /// Every step, each behind all that it needs; steps that could go side by side in the order of their names.
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
-        let mut done = BTreeSet::new();
-        let mut ordered = Vec::new();
-        while ordered.len() < self.needs.len() {
-            let ready: Vec<_> = self
-                .needs
-                .iter()
-                .filter(|(id, needs)| !done.contains(*id) && needs.iter().all(|need| done.contains(need)))
-                .collect();
-            for (id, needs) in ready {
-                done.insert(id);
-                ordered.push(Step { id: id.clone(), needs: needs.iter().cloned().collect() });
-            }
+        let mut ordered: Vec<(usize, &StepId)> =
+            self.levels().into_iter().map(|(id, level)| (level, id)).collect();
+        ordered.sort_unstable();
+        let step = |(_, id): (usize, &StepId)| Step {
+            id: id.clone(),
+            needs: self.needs[id].iter().cloned().collect(),
+        };
+        ordered.into_iter().map(step).collect()
+    }
+
+    /// How many steps the longest way to each step has. Steps in a circle, and what waits for them, have no level.
+    fn levels(&self) -> BTreeMap<&StepId, usize> {
+        let mut waiting: BTreeMap<&StepId, usize> =
+            self.needs.iter().map(|(id, needs)| (id, needs.len())).collect();
+        let mut needed_by: BTreeMap<&StepId, Vec<&StepId>> = BTreeMap::new();
+        for (from, to) in self.edges() {
+            needed_by.entry(from).or_default().push(to);
         }
-        ordered
+        let mut level = 0;
+        let mut levels = BTreeMap::new();
+        let mut ready: Vec<&StepId> =
+            waiting.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
+        while !ready.is_empty() {
+            levels.extend(ready.iter().map(|id| (*id, level)));
+            level += 1;
+            let freed = ready.iter().flat_map(|id| needed_by.remove(id).unwrap_or_default());
+            ready = freed.filter(|id| is_last(waiting.get_mut(id))).collect();
+        }
+        levels
     }
 
     /// The part of the graph that `--only` asks for: each word is a step (`stack/ecs`) or a name, which stands
@@ -155,17 +170,11 @@ impl Graph {
         self.needs.iter().flat_map(|(to, needs)| needs.iter().map(move |from| (from, to)))
     }
 
-    /// Takes away what needs nothing until nothing is left, or only a circle and what waits for it.
+    /// What has no level is a circle, or waits for one.
     fn cycle(&self) -> Option<Cycle> {
-        let mut left: BTreeMap<&StepId, &BTreeSet<StepId>> = self.needs.iter().collect();
-        loop {
-            let before = left.len();
-            let names: BTreeSet<&StepId> = left.keys().copied().collect();
-            left.retain(|_, needs| needs.iter().any(|need| names.contains(need)));
-            if left.len() == before {
-                break;
-            }
-        }
+        let levels = self.levels();
+        let left: BTreeMap<&StepId, &BTreeSet<StepId>> =
+            self.needs.iter().filter(|(id, _)| !levels.contains_key(id)).collect();
         let mut path: Vec<&StepId> = vec![left.keys().next()?];
         loop {
             let next = left[path.last()?].iter().find(|need| left.contains_key(need))?;
@@ -175,6 +184,14 @@ impl Graph {
             path.push(next);
         }
     }
+}
+
+/// Whether this was the last step that was waited for.
+fn is_last(waiting: Option<&mut usize>) -> bool {
+    waiting.is_some_and(|count| {
+        *count -= 1;
+        *count == 0
+    })
 }
 
 fn node(id: &StepId) -> String {

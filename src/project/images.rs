@@ -51,6 +51,9 @@ impl Checked<'_> {
         mistakes.extend(self.unknown_target(&dockerfile));
         mistakes.extend(self.uncovered_dockerfile());
         for (line, copied) in &dockerfile.copied {
+            if mistakes.is_full() {
+                break;
+            }
             mistakes.extend(self.copied(&source, *line, copied)?);
         }
         Ok(mistakes)

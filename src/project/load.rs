@@ -1,5 +1,8 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use anyhow::Context as _;
 
 use super::contents::{Contents, Document};
 use super::{Files, Project, images, merged, parameters, references, steps};
@@ -24,6 +27,7 @@ pub enum LoadError {
 }
 
 pub(super) fn load(config_path: &str, files: &dyn Files) -> Result<Project, LoadError> {
+    let files = &Limited::new(files);
     let text = text(config_path, files)?.ok_or_else(|| no_config(config_path))?;
     let source = Source { file: config_path, text: &text };
     let (config, node) = config::load_located(&source)?;
@@ -40,6 +44,49 @@ pub(super) fn load(config_path: &str, files: &dyn Files) -> Result<Project, Load
     let Contents { config, templates, values, .. } = contents;
     let values = values.into_iter().map(|(name, document)| (name, document.values)).collect();
     Ok(mistakes.or(Project { config, templates, values, graphs })?)
+}
+
+/// How many bytes the files of a project may have in all. A hundred stacks have about a fifth of it, and it takes some
+/// fifty times as much memory to hold what is in them.
+const MAX_ALL: usize = 4 * 1024 * 1024;
+
+/// What a single file counts at most: a larger one is refused, or read without being kept.
+const MAX_ONE: usize = 1024 * 1024;
+
+/// Files of which only so much is read: a repository can hold one file under a thousand names.
+struct Limited<'a> {
+    files: &'a dyn Files,
+    left: Cell<usize>,
+}
+
+impl<'a> Limited<'a> {
+    fn new(files: &'a dyn Files) -> Self {
+        Self { files, left: Cell::new(MAX_ALL) }
+    }
+}
+
+impl Files for Limited<'_> {
+    fn read(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let bytes = self.files.read(path)?;
+        let size = bytes.as_ref().map_or(0, |bytes| bytes.len().min(MAX_ONE));
+        let left = self.left.get().checked_sub(size);
+        self.left.set(left.with_context(|| {
+            format!("with {path}, the project's configuration, templates, values and Dockerfiles have more than {MAX_ALL} bytes in all")
+        })?);
+        Ok(bytes)
+    }
+
+    fn exists(&self, path: &str) -> anyhow::Result<bool> {
+        self.files.exists(path)
+    }
+
+    fn paths(&self) -> anyhow::Result<Vec<String>> {
+        self.files.paths()
+    }
+
+    fn names_in(&self, directory: &str) -> anyhow::Result<Vec<String>> {
+        self.files.names_in(directory)
+    }
 }
 
 /// A file's text; a file that is no text is a mistake.
@@ -67,12 +114,19 @@ fn templates(
     files: &dyn Files,
     mistakes: &mut Mistakes,
 ) -> Result<BTreeMap<String, Arc<Template>>, LoadError> {
-    let mut templates = BTreeMap::new();
+    let mut templates: BTreeMap<String, Arc<Template>> = BTreeMap::new();
+    // Stacks of the same template share it.
+    let mut known: BTreeMap<&str, Arc<Template>> = BTreeMap::new();
     for (name, stack) in &config.stacks {
+        if let Some(template) = known.get(stack.template.as_str()) {
+            templates.insert(name.clone(), Arc::clone(template));
+            continue;
+        }
         match text(&stack.template, files) {
             Ok(Some(text)) => match Template::parse(&stack.template, &text) {
                 Ok(template) => {
-                    templates.insert(name.clone(), Arc::new(template));
+                    let template = known.entry(&stack.template).or_insert(Arc::new(template));
+                    templates.insert(name.clone(), Arc::clone(template));
                 }
                 Err(more) => mistakes.extend(more),
             },

@@ -14,6 +14,9 @@ const MAX_STACK_NAME: usize = 128;
 pub(super) fn check(contents: &Contents<'_>, mistakes: &mut Mistakes) {
     unknown_stacks(contents, mistakes);
     for given in contents.given() {
+        if mistakes.is_full() {
+            return;
+        }
         let Some(template) = contents.templates.get(given.stack) else { continue };
         match template.parameters.get(given.parameter) {
             Some(parameter) => mistakes.extend(unfit(&given, parameter)),

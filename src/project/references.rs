@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::contents::{Contents, Written};
 use crate::config::Reference;
 use crate::diagnostic::{Mistake, Mistakes};
@@ -5,8 +7,10 @@ use crate::diagnostic::{Mistake, Mistakes};
 /// Checks that what is referred to is there.
 pub(super) fn check(contents: &Contents<'_>, mistakes: &mut Mistakes) {
     for written in contents.written() {
-        let references = written.text.references();
-        mistakes.extend(references.filter_map(|reference| dangling(contents, &written, reference)));
+        // One that is written a thousand times is one mistake.
+        let references: BTreeSet<&Reference> = written.text.references().collect();
+        mistakes
+            .extend(references.into_iter().filter_map(|reference| dangling(contents, &written, reference)));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::plan::{Action, StepId};
 
 use super::board::Board;
 use super::paint::{Paint, Tone, cut};
+use super::safe::safe;
 use super::tree::{self, View};
 use super::{changes, plan_text, run_text, words};
 
@@ -58,6 +59,7 @@ impl Live {
     ///
     /// [`tick`]: Self::tick
     pub fn handle(&mut self, at: Timestamp, event: &Event) {
+        let event = &*safe(event);
         let news = self.board.apply(at, event);
         match event {
             Event::Finished { result, millis, .. } => self.finish(at, *result, *millis),

@@ -12,6 +12,7 @@ mod paint;
 mod plain;
 mod plan_text;
 mod run_text;
+mod safe;
 mod tree;
 mod words;
 

@@ -9,6 +9,7 @@ use crate::plan::{Action, Decision, StepId};
 
 use super::board::{Board, Phase, StepState};
 use super::paint::{Paint, Tone};
+use super::safe::safe;
 use super::{changes, plan_text, run_text, words};
 
 /// Columns that values are cut to; a log has no width of its own.
@@ -36,6 +37,7 @@ impl<W: Write> Plain<W> {
 
     /// Shows an event.
     pub fn handle(&mut self, at: Timestamp, event: &Event) {
+        let event = &*safe(event);
         let news = self.board.apply(at, event);
         match event {
             Event::Started { .. } => self.write(at, &self.header()),

@@ -3,6 +3,7 @@
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 
+use crate::diagnostic::visible;
 use crate::event::{Command, RunResult, Unit};
 use crate::plan::{Action, Decision};
 
@@ -135,7 +136,8 @@ pub fn waiting(reason: &str) -> String {
 pub fn clean(line: &str) -> String {
     let line = console::strip_ansi_codes(line);
     let last = line.trim_end().rsplit('\r').next().unwrap_or_default();
-    last.replace('\t', "    ").chars().filter(|c| !c.is_control()).collect()
+    let printed: String = last.replace('\t', "    ").chars().filter(|c| !c.is_control()).collect();
+    visible(&printed)
 }
 
 #[cfg(test)]
@@ -151,6 +153,7 @@ mod tests {
     #[test]
     fn clean_keeps_only_what_a_person_would_have_seen() {
         assert_eq!(clean("\u{1b}[31mred\u{1b}[0m\tx"), "red    x");
+        assert_eq!(clean("a\u{202e}b\u{9b}31m"), "a�b");
         assert_eq!(clean("10%\r50%\r100%\r\n"), "100%");
     }
 }

@@ -15,16 +15,19 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
     };
     clock.start(context, id);
     let events = context.events(id);
-    let uri = &context.workload(id).repository;
-    let peeked = match context.peek(uri) {
-        Some(uri) => find(context, &uri, &wanted.key()).await?,
+    let text = &context.workload(id).repository;
+    let live = context.peek(text);
+    let peeked = match &live {
+        Some(uri) => find(context, uri, &wanted.key()).await?,
         None => None,
     };
     events.decided(image::decide(peeked.as_ref()));
     if peeked.is_some() {
         // The repository may be about to change: only what its stack hands on counts in the end.
-        let Ok(uri) = context.resolve(uri).await? else { return Ok(Ended::unchanged(unknown())) };
-        if let Some(digest) = find(context, &uri, &wanted.key()).await? {
+        let Ok(uri) = context.resolve(text).await? else { return Ok(Ended::unchanged(unknown())) };
+        let same = live.as_ref() == Some(&uri) && !context.changed_by(text).await?;
+        let found = if same { peeked } else { find(context, &uri, &wanted.key()).await? };
+        if let Some(digest) = found {
             return Ok(Ended::unchanged(known(&repository(context, &uri)?.image(&digest))));
         }
         events.decided(image::decide(None));

@@ -50,7 +50,17 @@ impl Context {
         self.resolve(url).await.ok()?.ok()
     }
 
-    /// In a plan: whether a step would change something.
+    /// Whether a step behind the text changed something; in a plan: would.
+    pub async fn changed_by(&self, text: &Text) -> Result<bool, Stop> {
+        for step in text.references().filter_map(source_of) {
+            if self.would_change(&step).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a step changed something; in a plan: would.
     pub async fn would_change(&self, step: &StepId) -> Result<bool, Stop> {
         Ok(self.ended(step).await?.is_some_and(|ended| ended.changed))
     }

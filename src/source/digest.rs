@@ -17,10 +17,15 @@ pub(super) fn digest(git: &git2::Repository, tree: &Tree<'_>, inputs: &[String])
     let mut hasher = Sha256::new();
     for path in &inputs {
         let entry = lookup::at(tree, path)?.ok_or_else(|| missing(git, tree, path))?;
-        hasher.update(format!("{:06o} {} {path}\0", entry.mode, entry.id));
+        hasher.update(format!("{:06o} {} {}\0", entry.mode, entry.id, shown(path)));
         check(git, tree, &inputs, path, entry)?;
     }
     Ok(hexadecimal(&hasher.finalize()))
+}
+
+/// The root is written as a person writes it.
+fn shown(path: &TreePath) -> &str {
+    if path.is_root() { "." } else { path.as_str() }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

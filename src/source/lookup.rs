@@ -3,10 +3,18 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use git2::{ErrorCode, FileMode, Oid, Tree, TreeEntry};
 
-use super::path::TreePath;
+use crate::diagnostic::visible;
+
+use super::path::{MAX_LENGTH, TreePath};
 
 /// How many links may follow each other; as in Linux's own path lookup (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
+
+/// How deep directories may be nested.
+const MAX_DEPTH: usize = 500;
+
+/// How many files and directories are looked through.
+const MAX_ENTRIES: usize = 3_000_000;
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,11 +105,16 @@ fn follow(
     if resolved.links.len() > MAX_LINKS {
         bail!("{path} is a circle of symbolic links");
     }
+    // The header alone says how long the target is.
+    if git.odb()?.read_header(entry.id)?.0 > MAX_LENGTH {
+        bail!("the symbolic link {link} leads to a path of more than {MAX_LENGTH} bytes; make it shorter");
+    }
     let blob = git.find_blob(entry.id).with_context(|| format!("reading the symbolic link {link}"))?;
     let target = String::from_utf8_lossy(blob.content());
     if target.starts_with('/') {
         bail!(
-            "the symbolic link {link} leads out of the repository, to {target}; make it relative, or leave it out"
+            "the symbolic link {link} leads out of the repository, to {}; make it relative, or leave it out",
+            visible(&target)
         );
     }
     left.extend(target.split('/').rev().filter(|part| !matches!(*part, "" | ".")).map(str::to_owned));
@@ -110,17 +123,39 @@ fn follow(
 }
 
 /// Calls `visit` with everything below `path`, depth first.
+///
+/// # Errors
+/// If there is more than a repository of this kind holds, a path is too long or too deep to be checked out, or `visit`
+/// has one.
 pub(super) fn walk(
     git: &git2::Repository,
     tree: &Tree<'_>,
     path: &TreePath,
     visit: &mut impl FnMut(TreePath, Entry) -> Result<()>,
 ) -> Result<()> {
+    // A few trees that hold each other several times stand for more files than there is time.
+    let mut left = MAX_ENTRIES;
+    below(git, tree, path, &mut left, visit).with_context(|| format!("looking through the directory {path}"))
+}
+
+fn below(
+    git: &git2::Repository,
+    tree: &Tree<'_>,
+    path: &TreePath,
+    left: &mut usize,
+    visit: &mut impl FnMut(TreePath, Entry) -> Result<()>,
+) -> Result<()> {
+    if path.as_str().len() > MAX_LENGTH || path.parts().count() > MAX_DEPTH {
+        bail!("there is a path of more than {MAX_LENGTH} bytes or {MAX_DEPTH} parts");
+    }
+    *left = left
+        .checked_sub(tree.len() + 1)
+        .with_context(|| format!("there are more than {MAX_ENTRIES} files and directories"))?;
     for child in tree {
         let (entry, name) = (Entry::of(&child), path.join(&String::from_utf8_lossy(child.name_bytes())));
         if entry.is_directory() {
-            let below = git.find_tree(entry.id).with_context(|| format!("reading the directory {name}"))?;
-            walk(git, &below, &name, visit)?;
+            let tree = git.find_tree(entry.id).with_context(|| format!("reading the directory {name}"))?;
+            below(git, &tree, &name, left, visit)?;
         } else {
             visit(name, entry)?;
         }

@@ -2,6 +2,11 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 
+use crate::diagnostic::visible;
+
+/// How many bytes a path may have; a longer one can't be checked out (`PATH_MAX` in `path_resolution(7)`).
+pub(super) const MAX_LENGTH: usize = 4096;
+
 /// A path inside a tree: relative, without `.` and `..`, its parts joined by `/`. The root is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TreePath(String);
@@ -11,6 +16,9 @@ impl TreePath {
     pub(super) fn parse(text: &str) -> Result<Self> {
         if text.is_empty() {
             bail!("an empty path names nothing; write `.` for the whole repository");
+        }
+        if text.len() > MAX_LENGTH {
+            bail!("a path of {} bytes is too long; at most {MAX_LENGTH} are taken", text.len());
         }
         if text.starts_with('/') {
             bail!("`{text}` is an absolute path; write it relative to the repository's root");
@@ -57,8 +65,9 @@ impl TreePath {
     }
 }
 
+/// For messages: a name may hold control characters.
 impl fmt::Display for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_root() { "." } else { &self.0 })
+        if self.is_root() { f.write_str(".") } else { f.write_str(&visible(&self.0)) }
     }
 }

@@ -1,9 +1,12 @@
 //! Reads typed values out of a tree and remembers every mistake on the way, so that all of them are shown at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Key, Node, Value};
 use crate::diagnostic::{Mistake, Mistakes, Place, Source, nearest};
+
+/// How many names a map that the user names things in may have, and items a list. CloudFormation takes 500 resources.
+const MAX_ENTRIES: usize = 1_000;
 
 /// What has been found wrong so far, and where to show it.
 pub(crate) struct Reader<'a> {
@@ -36,7 +39,10 @@ impl<'a> Reader<'a> {
         message: impl AsRef<str>,
         detail: impl Fn(Mistake) -> Mistake,
     ) {
-        self.mistakes.push(detail(self.source.mistake(place, message)));
+        // What `detail` does, such as looking for the nearest word, is not done in vain.
+        if !self.mistakes.is_full() {
+            self.mistakes.push(detail(self.source.mistake(place, message)));
+        }
     }
 
     /// The node as a map with certain keys; nothing at all counts as a map without entries.
@@ -58,11 +64,12 @@ impl<'a> Reader<'a> {
             return None;
         }
         let entries = node.entries();
-        for (index, (key, _)) in entries.iter().enumerate() {
-            if let Some((first, _)) = entries[..index].iter().find(|(other, _)| other.name == key.name) {
+        let mut seen: HashMap<&str, Place> = HashMap::new();
+        for (key, _) in entries {
+            let first = *seen.entry(&key.name).or_insert(key.place);
+            if first != key.place {
                 self.wrong(key.place, format!("`{}` is given twice", key.name), |mistake| {
-                    mistake
-                        .hint(format!("it is given in line {} already; keep one of them", first.place.line))
+                    mistake.hint(format!("it is given in line {} already; keep one of them", first.line))
                 });
             }
         }
@@ -77,6 +84,7 @@ impl<'a> Reader<'a> {
         read: impl Fn(&mut Self, &str, &Node) -> Option<T>,
     ) -> Option<BTreeMap<String, T>> {
         let entries = self.map(node)?;
+        self.not_too_many(node, entries.len())?;
         for (key, _) in entries.iter().filter(|(key, _)| !(form.is)(&key.name)) {
             self.wrong(key.place, format!("`{}` is no {}", key.name, form.what), |mistake| {
                 mistake.expected(form.expected)
@@ -98,13 +106,25 @@ impl<'a> Reader<'a> {
         read: impl Fn(&mut Self, &Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         match &node.value {
-            Value::List(items) => Some(items.iter().filter_map(|item| read(self, item)).collect()),
+            Value::List(items) => {
+                self.not_too_many(node, items.len())?;
+                Some(items.iter().filter_map(|item| read(self, item)).collect())
+            }
             Value::Null => Some(Vec::new()),
             _ => {
                 self.unexpected(node, expected);
                 None
             }
         }
+    }
+
+    fn not_too_many(&mut self, node: &Node, count: usize) -> Option<()> {
+        if count > MAX_ENTRIES {
+            let message = format!("these are {count}, of which at most {MAX_ENTRIES} are read");
+            self.wrong(node.place, message, |mistake| mistake);
+            return None;
+        }
+        Some(())
     }
 
     /// A text that is not empty.

@@ -1,0 +1,29 @@
+"""From the end of an operation to the pipeline knowing it, at the pace of AWS."""
+
+import json
+import statistics
+
+import cloud
+from proxy import Proxy
+from table import Row, spread
+from tools import ENDPOINT, PROBE, run
+
+PROJECT = "bench-follow"
+
+
+def measure(_):
+    cloud.remove(PROJECT)
+    for stacks in (1, 4):
+        proxy = Proxy()
+        probed = json.loads(run(PROBE, "follow", proxy.endpoint, ENDPOINT, PROJECT, stacks).output)
+        looks = [call for call in proxy.take() if call in ("DescribeStackEvents", "DescribeStacks")]
+        late = [milliseconds / 1000 for milliseconds in probed["late"]]
+        mean, rate = statistics.mean(late), len(looks) / (probed["in_flight"] / 1000)
+        yield Row(
+            what=f"from the end of an operation to the pipeline knowing it, {stacks} in flight, looking as often as in AWS",
+            target="mean ≤ 0.6 s, ≤ 1 read/s",
+            shown=f"mean {mean:.2f} s; {spread(late, 's')}; {rate:.2f} reads/s",
+            met=mean <= 0.6 and rate <= 1.05,
+            missed_by=f"{max(mean - 0.6, 0):.2f} s and {max(rate - 1, 0):.2f} reads/s",
+        )
+        cloud.remove(PROJECT)
