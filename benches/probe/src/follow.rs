@@ -61,7 +61,15 @@ pub(crate) async fn measure(endpoint: &str, watched: &str, project: &str, stacks
 async fn apply(client: Client, pace: Pace, stack_name: String) -> Result<Instant> {
     let (events, receiver) = Events::channel();
     let events = events.step(StepId::stack("gate"));
-    let step = Step { client: &client, pace: &pace, stack: "gate", allowed: &[], events: &events };
+    let step = Step {
+        client: &client,
+        pace: &pace,
+        stack: "gate",
+        allowed: &[],
+        skip_rollback: &[],
+        events: &events,
+        waits: None,
+    };
     let spec = Spec {
         stack_name,
         template: Arc::new(Template::parse("template.yaml", GATE)?),
