@@ -54,7 +54,7 @@ impl Fixture {
     }
 
     async fn find(&self) -> Option<Digest> {
-        self.registry.find(self.repository.name(), &self.spec.key()).await.unwrap()
+        self.registry.find(self.repository.name(), &self.spec.key()).await.unwrap().map(|found| found.digest)
     }
 
     async fn build(&self) -> Result<Built, Failure> {

@@ -191,7 +191,8 @@ Resources:
     ]);
     let proxy = repository.behind_proxy();
     proxy.plan(|operation, _| match operation {
-        "GetTemplate" | "DescribeImages" | "BatchGetImage" => Fate::Refused(403, "AccessDenied"),
+        "GetTemplate" => Fate::Refused(403, "AccessDenied"),
+        "DescribeImages" | "BatchGetImage" => Fate::Refused(403, "AccessDeniedException"),
         _ => Fate::Passed,
     });
     let output = verify(&repository).code(1);

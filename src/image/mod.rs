@@ -25,7 +25,7 @@ pub use decide::decide;
 pub use engine::Engine;
 pub(crate) use engine::cause;
 pub use push::push;
-pub use registry::Registry;
+pub use registry::{Found, Registry};
 pub use repository::{Digest, Repository};
 pub use space::{Room, Space, spaces};
 pub use spec::Spec;

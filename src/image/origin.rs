@@ -1,7 +1,7 @@
 //! From which commit an image was built: a second tag says it, which everybody sees who looks at the repository.
 
 use aws_sdk_ecr::error::ProvideErrorMetadata;
-use aws_sdk_ecr::types::ImageIdentifier;
+use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier};
 
 use super::{Digest, Registry};
 use crate::aws::failure;
@@ -50,9 +50,13 @@ impl Registry {
         let found = self.ecr.describe_images().repository_name(repository).image_ids(wanted).send().await;
         let found =
             found.map_err(|error| failure(format!("DescribeImages of {repository}@{digest}"), error))?;
-        let tags = found.image_details().iter().flat_map(aws_sdk_ecr::types::ImageDetail::image_tags);
-        Ok(tags.filter_map(|tag| tag.strip_prefix(PREFIX)).map(str::to_owned).next())
+        Ok(found.image_details().iter().find_map(commit))
     }
+}
+
+/// The commit that is noted at an image.
+pub(super) fn commit(image: &ImageDetail) -> Option<String> {
+    image.image_tags().iter().find_map(|tag| tag.strip_prefix(PREFIX)).map(str::to_owned)
 }
 
 fn already(code: Option<&str>) -> bool {

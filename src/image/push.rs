@@ -34,14 +34,14 @@ pub async fn push(
     tag_image(docker, built, repository, &tag).await.map_err(|error| failure(&image, &error))?;
     if let Err(error) = upload(docker, registry, repository, &tag, events).await {
         let theirs = registry.find(repository.name(), &tag).await.ok().flatten();
-        return theirs.ok_or(error);
+        return theirs.map(|theirs| theirs.digest).ok_or(error);
     }
-    let digest = registry.find(repository.name(), &tag).await?.ok_or_else(|| {
+    let found = registry.find(repository.name(), &tag).await?.ok_or_else(|| {
         Failure::new(format!("{image} was pushed, but ECR does not list it"))
             .hint("run again: nothing is built twice")
     })?;
-    check(docker, built, repository, &digest).await?;
-    Ok(digest)
+    check(docker, built, repository, &found.digest).await?;
+    Ok(found.digest)
 }
 
 async fn tag_image(docker: &Docker, built: &Built, repository: &Repository, tag: &str) -> Result<(), Error> {

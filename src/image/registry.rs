@@ -3,12 +3,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_ecr::error::ProvideErrorMetadata;
-use aws_sdk_ecr::types::ImageIdentifier;
+use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::sync::Mutex;
 
-use super::Digest;
+use super::{Digest, origin};
 use crate::aws::failure;
 use crate::failure::Failure;
 use crate::redact::keep_secret;
@@ -21,6 +21,21 @@ const SPARE: Duration = Duration::from_mins(30);
 pub struct Registry {
     pub(super) ecr: aws_sdk_ecr::Client,
     login: Arc<Mutex<Option<Login>>>,
+}
+
+/// An image in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What it is.
+    pub digest: Digest,
+    /// The commit that it was built from, if that was noted.
+    pub commit: Option<String>,
+}
+
+impl Found {
+    fn parse(image: &ImageDetail) -> Result<Self, Failure> {
+        Ok(Self { digest: image.image_digest().unwrap_or_default().parse()?, commit: origin::commit(image) })
+    }
 }
 
 /// What Docker signs in with.
@@ -44,20 +59,15 @@ impl Registry {
         Self { ecr, login: Arc::default() }
     }
 
-    /// The digest of the image that has the tag, if the repository is there and holds one.
+    /// The image that has the tag, if the repository is there and holds one.
     ///
     /// # Errors
     /// If ECR can't be asked.
-    pub async fn find(&self, repository: &str, tag: &str) -> Result<Option<Digest>, Failure> {
+    pub async fn find(&self, repository: &str, tag: &str) -> Result<Option<Found>, Failure> {
         let wanted = ImageIdentifier::builder().image_tag(tag).build();
         let answer = self.ecr.describe_images().repository_name(repository).image_ids(wanted).send().await;
         match answer {
-            Ok(found) => found
-                .image_details()
-                .iter()
-                .find_map(|image| image.image_digest())
-                .map(str::parse)
-                .transpose(),
+            Ok(answer) => answer.image_details().first().map(Found::parse).transpose(),
             Err(error) if is_absence(error.code()) => Ok(None),
             Err(error) => Err(failure(format_args!("DescribeImages of {repository}:{tag}"), error)),
         }

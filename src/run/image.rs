@@ -5,7 +5,7 @@ use super::context::Context;
 use super::values::IMAGE;
 use super::{Clock, StepResult, Stop};
 use crate::event::StepEvents;
-use crate::image::{self, Digest, Repository, Spec};
+use crate::image::{self, Digest, Found, Repository, Spec};
 use crate::plan::StepId;
 
 /// Builds at once what the repository does not hold, and pushes when the repository is there.
@@ -27,8 +27,13 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
         let Ok(uri) = context.resolve(text).await? else { return Ok(Ended::unchanged(unknown())) };
         let same = live.as_ref() == Some(&uri) && !context.changed_by(text).await?;
         let found = if same { peeked } else { find(context, &uri, &wanted.key()).await? };
-        if let Some(digest) = found {
-            return Ok(Ended::unchanged(known(&repository(context, &uri)?.image(&digest))));
+        if let Some(found) = found {
+            let repository = repository(context, &uri)?;
+            if found.commit.is_none() {
+                // The run that pushed it ended before it could, or was of no commit.
+                note_commit(context, &repository, &found.digest, &events).await?;
+            }
+            return Ok(Ended::unchanged(known(&repository.image(&found.digest))));
         }
         events.decided(image::decide(None));
     }
@@ -54,22 +59,35 @@ async fn build_and_push(context: &Context, id: &StepId, mut spec: Spec, events: 
     let docker = context.engine.docker().await?;
     let push = image::push(docker, &context.registry, &spec, &repository, &built, events);
     let digest = context.unless_interrupted(push).await??;
-    if !context.deployment.revision.dirty {
-        let commit = &context.deployment.revision.commit;
-        if let Err(failure) = context.registry.note_commit(repository.name(), &digest, commit).await {
-            events.warning(format!("the image's commit could not be noted: {}", failure.message));
-        }
-    }
+    note_commit(context, &repository, &digest, events).await?;
     let image = repository.image(&digest);
     Ok(Ended::changed(image.clone(), known(&image)))
+}
+
+/// In a run of a commit: notes it at the image. That this fails stops nothing.
+async fn note_commit(
+    context: &Context,
+    repository: &Repository,
+    digest: &Digest,
+    events: &StepEvents,
+) -> Result<(), Stop> {
+    let revision = &context.deployment.revision;
+    if context.planning() || revision.dirty {
+        return Ok(());
+    }
+    context.leave().await?;
+    if let Err(failure) = context.registry.note_commit(repository.name(), digest, &revision.commit).await {
+        events.warning(format!("the image's commit could not be noted: {}", failure.message));
+    }
+    Ok(())
 }
 
 /// The image under the workload's key, if the repository that is live holds it.
 pub async fn live(context: &Context, id: &StepId) -> Result<Option<String>, Stop> {
     let Some(uri) = context.peek(&context.workload(id).repository) else { return Ok(None) };
     let Some(wanted) = wanted(context, id).await? else { return Ok(None) };
-    let Some(digest) = find(context, &uri, &wanted.key()).await? else { return Ok(None) };
-    Ok(Some(repository(context, &uri)?.image(&digest)))
+    let Some(found) = find(context, &uri, &wanted.key()).await? else { return Ok(None) };
+    Ok(Some(repository(context, &uri)?.image(&found.digest)))
 }
 
 /// What is to be built; `None` in a plan whose build arguments are not known yet.
@@ -110,7 +128,7 @@ fn labels(context: &Context) -> BTreeMap<String, String> {
     labels
 }
 
-async fn find(context: &Context, uri: &str, key: &str) -> Result<Option<Digest>, Stop> {
+async fn find(context: &Context, uri: &str, key: &str) -> Result<Option<Found>, Stop> {
     let repository = repository(context, uri)?;
     Ok(context.unless_interrupted(context.registry.find(repository.name(), key)).await??)
 }

@@ -319,7 +319,7 @@ async fn an_alarm_while_a_steady_service_is_watched_moves_it_back() {
         insta::assert_snapshot!(said, @"
         service api could not be moved to api:2: alarm errors went off: 5 errors in a minute
           the service runs api:1 again, 1 of 1 tasks
-          next: fix it, commit, and run again
+          next: `aws logs tail api --since 15m` shows what its tasks wrote; fix it, commit, and run again
         ");
         // As long as it is on, nothing is tried again.
         let (events, _told) = listen();

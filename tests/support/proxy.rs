@@ -230,9 +230,12 @@ fn refusal(head: &str, body: &[u8], status: u16, code: &str) -> String {
     } else {
         ("application/json", format!(r#"{{"__type":"{code}","message":"{MESSAGE}"}}"#))
     };
-    let name = if header(head, "x-amz-target").is_some() { "" } else { code };
+    let name = match header(head, "x-amz-target") {
+        Some(_) => String::new(),
+        None => format!("x-amzn-errortype: {code}\r\n"),
+    };
     format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nx-amzn-errortype: {name}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{name}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
