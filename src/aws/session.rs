@@ -103,7 +103,7 @@ impl Session {
 async fn load(environment: &Environment) -> SdkConfig {
     let mut loader = aws_config::from_env()
         .region(Region::new(environment.region.clone()))
-        .retry_config(RetryConfig::adaptive().with_max_attempts(6))
+        .retry_config(RetryConfig::standard().with_max_attempts(8))
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(5))
