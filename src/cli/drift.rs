@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::deploy::{Deploy, listen_for_interrupts};
-use super::options::{EnvironmentChoice, Exit, ExitCode, Place, note, print, snapshot};
+use super::options::{EnvironmentChoice, Exit, ExitCode, Format, Place, note, print, snapshot};
 use crate::drift::{self, Report, State};
 use crate::event::{Command, RunResult};
 use crate::report::{self, Output};
@@ -27,14 +27,6 @@ pub struct Drift {
     /// How it is shown
     #[arg(long, value_enum, default_value_t = Format::Text)]
     output: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 impl Drift {
@@ -84,10 +76,7 @@ impl Drift {
     }
 
     fn show(&self, report: &Report) -> Result<(), Exit> {
-        print(&match self.output {
-            Format::Text => report::drift_text(report, report::color_by_default()),
-            Format::Json => format!("{}\n", serde_json::to_string_pretty(report).map_err(Exit::failed)?),
-        })
+        self.output.print(report, || report::drift_text(report, report::color_by_default()))
     }
 
     /// The same walk as a run's, of the steps that have drifted.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use crate::aws::Session;
 use crate::diagnostic::{Mistakes, visible_lines};
@@ -150,6 +151,28 @@ impl Exit {
 impl From<Failure> for Exit {
     fn from(failure: Failure) -> Self {
         Self::failed(failure)
+    }
+}
+
+/// How a command's result is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+impl Format {
+    /// Prints a result as JSON, or as its text.
+    pub fn print(self, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Exit> {
+        match self {
+            Self::Text => print(&text()),
+            Self::Json => {
+                let json = serde_json::to_string_pretty(result).map_err(Exit::failed)?;
+                print(&format!("{json}\n"))
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::options::{EnvironmentChoice, Exit, ExitCode, Opened, Place, print};
+use super::options::{EnvironmentChoice, Exit, ExitCode, Format, Opened, Place};
 use crate::diagnostic::visible_lines;
 use crate::status;
 
@@ -14,22 +14,11 @@ pub struct Status {
     output: Format,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
-
 impl Status {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
         let Opened { project, environment, session } = self.environment.open(place).await?;
         let status = status::read(&project, &environment, &session).await?;
-        print(&match self.output {
-            Format::Text => visible_lines(&status.to_string()),
-            Format::Json => format!("{}\n", serde_json::to_string_pretty(&status).map_err(Exit::failed)?),
-        })?;
+        self.output.print(&status, || visible_lines(&status.to_string()))?;
         Ok(ExitCode::Done)
     }
 }

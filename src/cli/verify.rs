@@ -1,6 +1,6 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::options::{EnvironmentChoice, Exit, ExitCode, Place, print, snapshot};
+use super::options::{EnvironmentChoice, Exit, ExitCode, Format, Place, snapshot};
 use crate::verify::{Subject, verify};
 
 /// Check that everything a run needs is there, and what in the templates is slow or risky
@@ -13,14 +13,6 @@ pub struct Verify {
     output: Format,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
-
 impl Verify {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
         let repository = place.repository()?;
@@ -30,10 +22,7 @@ impl Verify {
         let directory = repository.root();
         let subject = Subject { project: &project, environment: &environment, files: &snapshot, directory };
         let report = verify(&subject).await;
-        print(&match self.output {
-            Format::Text => report.to_string(),
-            Format::Json => format!("{}\n", serde_json::to_string_pretty(&report).map_err(Exit::failed)?),
-        })?;
+        self.output.print(&report, || report.to_string())?;
         Ok(if report.has_failed() { ExitCode::Failed } else { ExitCode::Done })
     }
 }
