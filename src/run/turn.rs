@@ -10,6 +10,9 @@ use crate::event::{Command, Event, Events, RunResult};
 use crate::failure::Failure;
 use crate::lease::{Claim, Lease, Looked, Record, Refused, Seen};
 
+/// So often in a row somebody else may write the lease between a look at it and taking it.
+const FORESTALLED: u32 = 5;
+
 /// A deployment that waits for its turn, as one run at a time may change an environment.
 pub struct Turn {
     pub deployment: Arc<Deployment>,
@@ -26,6 +29,7 @@ impl Turn {
             return Ok(self.walk(None).await?.0);
         }
         let lease = self.lease();
+        let mut forestalled = 0;
         loop {
             let seen = match lease.look().await? {
                 Looked::Seen(seen) => Some((lease.clone(), seen)),
@@ -34,7 +38,8 @@ impl Turn {
             let alone = seen.is_none();
             match self.walk(seen).await? {
                 (ending, None) => return Ok(self.mention_lease(alone, ending)),
-                (_, Some(Refused::Changed)) => {}
+                (_, Some(Refused::Changed)) if forestalled < FORESTALLED => forestalled += 1,
+                (_, Some(Refused::Changed)) => return Err(self.unwritable()),
                 (_, Some(Refused::Failed(failure))) => return Err(failure),
                 (_, Some(Refused::Held(record))) if self.options.wait => {
                     if let Some(ending) = self.wait(&lease, record).await? {
@@ -115,6 +120,12 @@ impl Turn {
              or at once by `pipeline unlock --env {environment}`"
             ),
         )
+    }
+
+    fn unwritable(&self) -> Failure {
+        Failure::new(format!("the lease of environment {} can't be taken", self.deployment.environment))
+            .detail("it is always another one than the one that was read: perhaps a newer version of the pipeline wrote it")
+            .hint("use the newest version; or delete the environment's item from the table pipeline-leases")
     }
 
     fn lost(&self) -> Failure {
