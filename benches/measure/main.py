@@ -1,4 +1,4 @@
-"""Runs the subjects one after the other and prints what was measured as a table."""
+"""Runs the subjects one after the other prints what was measured, and keeps all of it on the page."""
 
 import importlib
 import sys
@@ -17,8 +17,9 @@ def main(chosen):
     with System() as system:
         for name in (subject for subject in SUBJECTS if not chosen or subject in chosen):
             print(f"measuring {name}", file=sys.stderr, flush=True)
-            rows += importlib.import_module(name).measure(system)
-    print(table.markdown(rows))
+            for row in importlib.import_module(name).measure(system):
+                print(" | ".join(row.cells()), flush=True)
+                rows.append(row)
     if not chosen:
         table.write_page(rows)
 

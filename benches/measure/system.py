@@ -55,12 +55,16 @@ class System:
     def template(self, module):
         return self.directory / f"stacks/{module}/template.yaml"
 
-    def run(self, *more, endpoint=ENDPOINT):
+    @staticmethod
+    def command():
+        return PIPELINE, "run", "--env", "local", "--output", "json"
+
+    def run(self, endpoint=ENDPOINT):
         """`pipeline run`; through another endpoint it deploys the working tree, in which that is written."""
         if endpoint != ENDPOINT:
             self.edit("pipeline.yaml", ENDPOINT, endpoint)
         try:
-            return run(PIPELINE, "run", "--env", "local", "--output", "json", *more, cwd=self.directory)
+            return run(*self.command(), cwd=self.directory)
         finally:
             if endpoint != ENDPOINT:
                 git(self.directory, "checkout", "--quiet", "pipeline.yaml")

@@ -32,23 +32,26 @@ ENVIRONMENT = {
 class Done:
     """A command that has ended."""
 
-    def __init__(self, seconds, megabytes, output):
-        self.seconds, self.megabytes, self.output = seconds, megabytes, output
+    def __init__(self, seconds, output):
+        self.seconds, self.output = seconds, output
 
 
-def run(*command, cwd=ROOT, code=0):
-    """Runs a command to its end: wall time, peak memory of its largest process in MB, standard output."""
-    with open(WORK / "stdout", "w+b") as out, open(WORK / "stderr", "w+b") as err:
-        began = time.perf_counter()
-        process = subprocess.Popen([str(part) for part in command], cwd=cwd, env=ENVIRONMENT, stdout=out, stderr=err)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0), err.seek(0)
-        output, errors = out.read().decode(), err.read().decode()
-    if process.returncode != code:
-        raise SystemExit(f"{command} ended with {process.returncode}\n{output[-3000:]}\n{errors[-3000:]}")
-    return Done(seconds, usage.ru_maxrss * 1024 / 1e6, output)
+def run(*command, cwd=ROOT):
+    """Runs a command to its end: wall time and standard output."""
+    began = time.perf_counter()
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+    seconds = time.perf_counter() - began
+    if done.returncode != 0:
+        raise SystemExit(f"{command} ended with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return Done(seconds, done.stdout)
+
+
+def peak_memory(*command, cwd):
+    """A command's largest resident size in MB. A program of its own measures it: until a process is what it was started
+    to be, it counts as large as the one that started it."""
+    report = WORK / "peak"
+    run("/usr/bin/time", "--format=%M", f"--output={report}", *command, cwd=cwd)
+    return int(report.read_text()) * 1024 / 1e6
 
 
 def interleaved(rounds, **works):

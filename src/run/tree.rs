@@ -28,7 +28,7 @@ impl Tree {
     /// # Errors
     /// If the working tree can't be compared with the snapshot.
     pub fn of(repository: &Arc<Repository>, snapshot: &Arc<Snapshot>) -> anyhow::Result<Self> {
-        if repository.working_tree_matches(snapshot)? {
+        if snapshot.is_in_place() || repository.working_tree_matches(snapshot)? {
             return Ok(Self::Here(repository.root().to_owned()));
         }
         Ok(Self::Elsewhere {

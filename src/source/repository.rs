@@ -89,7 +89,8 @@ impl Repository {
             _ => anyhow!(error).context(format!("reading HEAD of {}", self.root().display())),
         })?;
         let commit = head.peel_to_commit()?;
-        Ok(Snapshot::new(self.handle.clone(), &commit, work_tree::look(&git)?.tree))
+        let found = work_tree::look(&git)?;
+        Ok(Snapshot::new(self.handle.clone(), &commit, found.tree).of_work_tree(found.complete))
     }
 
     fn unknown(&self, git: &git2::Repository, revision: &str, error: &git2::Error) -> anyhow::Error {

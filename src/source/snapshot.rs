@@ -24,6 +24,7 @@ pub struct Snapshot {
     pub dirty: bool,
     handle: Handle,
     id: Oid,
+    in_place: bool,
 }
 
 impl Snapshot {
@@ -36,7 +37,21 @@ impl Snapshot {
             dirty: commit.tree_id() != tree,
             handle,
             id: tree,
+            in_place: false,
         }
+    }
+
+    /// The same snapshot, read off the work tree, in which all of its files are if `complete`.
+    pub(super) fn of_work_tree(mut self, complete: bool) -> Self {
+        self.in_place = complete;
+        self
+    }
+
+    /// Whether it was read off the work tree a moment ago and all of its files are there, so that it need not be
+    /// compared with it.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.in_place
     }
 
     /// A file's content, or `None` if there is none at this path. Symbolic links are followed inside the tree.

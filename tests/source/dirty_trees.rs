@@ -92,7 +92,7 @@ fn what_a_sparse_checkout_leaves_out_is_not_deleted_but_not_there_either() {
     index.write().unwrap();
     work.remove("left/out");
     let snapshot = work.snapshot();
-    assert!(!snapshot.dirty);
+    assert!(!snapshot.dirty && !snapshot.is_in_place());
     assert!(!work.open().working_tree_matches(&snapshot).unwrap());
     work.remove("gone");
     assert_eq!(work.snapshot().paths().unwrap(), ["file", "left/out"]);
@@ -106,6 +106,7 @@ fn the_work_tree_matches_what_it_holds() {
     work.write("file", "2");
     assert!(!open.working_tree_matches(&head).unwrap());
     let dirty = work.snapshot();
+    assert!(dirty.is_in_place() && !head.is_in_place());
     assert!(open.working_tree_matches(&dirty).unwrap());
     work.write("file", "1");
     assert!(open.working_tree_matches(&head).unwrap());

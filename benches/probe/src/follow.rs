@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::find::environment;
 use super::millis;
 
-const ROUNDS: u32 = 8;
+const ROUNDS: u32 = 10;
 /// The pace at which stacks in flight are looked at in AWS.
 const PACE: Duration = Duration::from_secs(1);
 /// How closely this looks itself at when an operation really ends.
@@ -41,9 +41,10 @@ pub(crate) async fn measure(endpoint: &str, watched: &str, project: &str, stacks
             .map(|name| tokio::spawn(apply(client.clone(), pace.clone(), name.clone())))
             .collect();
         let mut ended = Vec::new();
-        for name in &names {
-            // Moments that stand in no relation to the pace.
-            tokio::time::sleep(Duration::from_millis(300 + u64::from(137 * (round + 3) % 700))).await;
+        for (stack, name) in (0..).zip(&names) {
+            // Over the rounds every moment between two looks occurs as often as any other.
+            let moment = (round * 1000 / ROUNDS + stack * 310) % 1000;
+            tokio::time::sleep(Duration::from_millis(2000 + u64::from(moment))).await;
             ended.push(let_through(&watch, name).await?);
         }
         for (known, ended) in known.into_iter().zip(ended) {
