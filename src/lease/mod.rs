@@ -13,4 +13,4 @@ mod table;
 pub use bootstrap::{STACK, spec};
 pub use hold::{Holding, Lease, Looked, Refused, Standing, Times};
 pub use record::{Claim, Holder, Record, Seen, actions_run_url};
-pub use table::{Table, Unwritten};
+pub use table::{TABLE, Table, Unwritten};

@@ -13,7 +13,7 @@ use crate::aws::failure;
 use crate::failure::Failure;
 
 /// The table's name: one for all projects of an account and region.
-pub(super) const NAME: &str = "pipeline-leases";
+pub const TABLE: &str = "pipeline-leases";
 
 /// Where one environment's lease is kept.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl Table {
         let call = self
             .client
             .get_item()
-            .table_name(NAME)
+            .table_name(TABLE)
             .key("environment", AttributeValue::S(self.environment.clone()))
             .consistent_read(true)
             .customize()
@@ -70,7 +70,7 @@ impl Table {
         let call = self
             .client
             .put_item()
-            .table_name(NAME)
+            .table_name(TABLE)
             .set_item(Some(item(&self.environment, record)))
             .condition_expression("attribute_not_exists(version) OR version = :before")
             .expression_attribute_values(":before", before)

@@ -8,6 +8,7 @@ use crate::aws::{Session, failure};
 use crate::config::Rollout;
 use crate::failure::Failure;
 use crate::image::Repository;
+use crate::lease;
 
 const CHECK: &str = "permissions";
 
@@ -57,7 +58,7 @@ fn is_denial(code: &str) -> bool {
 /// Makes the reading calls of a run. Writing ones can't be checked without acting.
 pub async fn check(subject: &Subject<'_>, session: &Session, live: &LiveStacks) -> Vec<Finding> {
     let config = &subject.project.config;
-    let mut probes: Vec<LocalBoxFuture<'_, Vec<Probe>>> = Vec::new();
+    let mut probes: Vec<LocalBoxFuture<'_, Vec<Probe>>> = vec![lease(session).boxed_local()];
     if let Some(stack) = config.stacks.keys().next() {
         probes.push(
             cloudformation(session, subject.project.stack_name(subject.environment, stack)).boxed_local(),
@@ -82,6 +83,12 @@ pub async fn check(subject: &Subject<'_>, session: &Session, live: &LiveStacks) 
         }
     }
     judge(join_all(probes).await.into_iter().flatten().collect())
+}
+
+async fn lease(session: &Session) -> Vec<Probe> {
+    let key = aws_sdk_dynamodb::types::AttributeValue::S("none".to_owned());
+    let read = session.dynamodb.get_item().table_name(lease::TABLE).key("environment", key).send().await;
+    vec![Probe::of("dynamodb:GetItem", read)]
 }
 
 async fn cloudformation(session: &Session, stack: String) -> Vec<Probe> {
@@ -128,11 +135,16 @@ async fn ecs(session: &Session, cluster: String, service: String, revision: Stri
 }
 
 async fn lambda(session: &Session, function: String, alias: String) -> Vec<Probe> {
-    let (found, alias) = join!(
+    let (found, alias, versions) = join!(
         session.lambda.get_function().function_name(&function).send(),
         session.lambda.get_alias().function_name(&function).name(&alias).send(),
+        session.lambda.list_versions_by_function().function_name(&function).send(),
     );
-    vec![Probe::of("lambda:GetFunction", found), Probe::of("lambda:GetAlias", alias)]
+    vec![
+        Probe::of("lambda:GetFunction", found),
+        Probe::of("lambda:GetAlias", alias),
+        Probe::of("lambda:ListVersionsByFunction", versions),
+    ]
 }
 
 /// One finding for each operation that is denied or unclear, whatever the number of things it was tried on.
