@@ -5,7 +5,7 @@ use crate::aws::Session;
 use crate::event::Events;
 use crate::lease;
 use crate::plan::StepId;
-use crate::stack::{self, Step};
+use crate::stack::{self, Spec, Step};
 
 /// Make what the pipeline itself needs in an environment's account and region: a table for leases, which keep two runs
 /// from deploying at the same time
@@ -42,6 +42,19 @@ async fn apply(session: &Session) -> Result<bool, Exit> {
         skip_rollback: &[],
         waits: None,
     };
+    let observed = live.get(&spec.stack_name).cloned();
+    let applied =
+        Box::pin(async { step.apply(&spec, step.settle(&spec.stack_name, observed).await?).await }).await;
+    match applied {
+        Ok(applied) => Ok(applied.changed > 0),
+        Err(failure) if !is_there(session, &step, &spec).await? => Err(failure.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether the stack is as it should be by now: somebody else may have done the same at the same time.
+async fn is_there(session: &Session, step: &Step<'_>, spec: &Spec) -> Result<bool, Exit> {
+    let live = stack::observe_all(&session.cloudformation, std::slice::from_ref(&spec.stack_name)).await?;
     let live = step.settle(&spec.stack_name, live.get(&spec.stack_name).cloned()).await?;
-    Ok(Box::pin(step.apply(&spec, live)).await?.changed > 0)
+    Ok(stack::decide(spec, live.as_ref()) == stack::Verdict::Unchanged)
 }

@@ -85,7 +85,9 @@ impl Operation {
     async fn ended_unseen(&self, client: &Client) -> Option<Live> {
         let live = live::observe(client, &self.stack_id).await.ok()??;
         let over = !live.status.busy() && !live.status.never_created();
-        (over && self.change_set.is_some() && live.change_set == self.change_set).then_some(live)
+        // Not every endpoint tells which change set was executed last.
+        let executed = live.change_set.is_none() || live.change_set == self.change_set;
+        (over && self.change_set.is_some() && executed).then_some(live)
     }
 
     /// The oldest real cause of the operation's failure, and where the resource is declared. Without a failed resource
