@@ -37,7 +37,7 @@ pub struct Session {
     sts: aws_sdk_sts::Client,
     /// Turns for looking at stacks in flight.
     pub stacks_pace: Pace,
-    /// Time between two looks at a rollout.
+    /// Time between two looks at a rollout, or at another run that is waited for.
     pub rollout_poll: Duration,
 }
 

@@ -3,9 +3,10 @@ use clap::Args;
 use super::options::{EnvironmentChoice, Exit, ExitCode, Place, print};
 use crate::aws::Session;
 use crate::event::Events;
+use crate::failure::Failure;
 use crate::lease;
 use crate::plan::StepId;
-use crate::stack::{self, Spec, Step};
+use crate::stack::{self, Live, Spec, Step};
 
 /// Make what the pipeline itself needs in an environment's account and region: a table for leases, which keep two runs
 /// from deploying at the same time
@@ -30,7 +31,6 @@ impl Bootstrap {
 /// Whether anything was to be changed.
 async fn apply(session: &Session) -> Result<bool, Exit> {
     let spec = lease::spec()?;
-    let live = stack::observe_all(&session.cloudformation, std::slice::from_ref(&spec.stack_name)).await?;
     // It is over within seconds: there is no progress worth showing.
     let (events, _unheard) = Events::channel();
     let step = Step {
@@ -42,9 +42,7 @@ async fn apply(session: &Session) -> Result<bool, Exit> {
         skip_rollback: &[],
         waits: None,
     };
-    let observed = live.get(&spec.stack_name).cloned();
-    let applied =
-        Box::pin(async { step.apply(&spec, step.settle(&spec.stack_name, observed).await?).await }).await;
+    let applied = Box::pin(async { step.apply(&spec, settled(session, &step, &spec).await?).await }).await;
     match applied {
         Ok(applied) => Ok(applied.changed > 0),
         Err(failure) if !is_there(session, &step, &spec).await? => Err(failure.into()),
@@ -54,7 +52,13 @@ async fn apply(session: &Session) -> Result<bool, Exit> {
 
 /// Whether the stack is as it should be by now: somebody else may have done the same at the same time.
 async fn is_there(session: &Session, step: &Step<'_>, spec: &Spec) -> Result<bool, Exit> {
-    let live = stack::observe_all(&session.cloudformation, std::slice::from_ref(&spec.stack_name)).await?;
-    let live = step.settle(&spec.stack_name, live.get(&spec.stack_name).cloned()).await?;
+    let live = settled(session, step, spec).await?;
     Ok(stack::decide(spec, live.as_ref()) == stack::Verdict::Unchanged)
+}
+
+/// The stack as it is once no operation is under way.
+async fn settled(session: &Session, step: &Step<'_>, spec: &Spec) -> Result<Option<Live>, Failure> {
+    let name = &spec.stack_name;
+    let mut live = stack::observe_all(&session.cloudformation, std::slice::from_ref(name)).await?;
+    step.settle(name, live.remove(name)).await
 }

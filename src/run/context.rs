@@ -3,6 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 
 use super::leave::Leave;
 use super::{Board, Deployment, Options, Stop};
@@ -95,7 +96,7 @@ impl Context {
     }
 
     /// Is cancelled by the first interruption, for what takes back by itself what it has begun.
-    pub fn interrupted(&self) -> tokio_util::sync::CancellationToken {
+    pub fn interrupted(&self) -> CancellationToken {
         self.leave.stop().clone()
     }
 

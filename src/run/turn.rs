@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::context::Context;
 use super::leave::Leave;
@@ -84,7 +83,7 @@ impl Turn {
                 let _ = lease.ask_for(&record, &self.deployment.revision.commit).await;
             }
             tokio::select! {
-                () = tokio::time::sleep(self.pause()) => {}
+                () = tokio::time::sleep(self.session.rollout_poll) => {}
                 () = self.interrupt.wait() => return Ok(Some(Ending::of(RunResult::Interrupted))),
             }
             match lease.look().await? {
@@ -95,10 +94,6 @@ impl Turn {
                 Looked::Nowhere => return Ok(None),
             }
         }
-    }
-
-    fn pause(&self) -> Duration {
-        Duration::from_millis(if self.session.emulated { 300 } else { 3_000 })
     }
 
     /// Whether another commit is older than the one that is deployed here.
