@@ -6,7 +6,7 @@ use crate::event::Events;
 use crate::failure::Failure;
 use crate::lease;
 use crate::plan::StepId;
-use crate::stack::{self, Live, Spec, Step};
+use crate::stack::{self, Live, Lookout, Spec, Step};
 
 /// Make what the pipeline itself needs in an environment's account and region: a table for leases, which keep two runs
 /// from deploying at the same time
@@ -35,7 +35,7 @@ async fn apply(session: &Session) -> Result<bool, Exit> {
     let (events, _unheard) = Events::channel();
     let step = Step {
         client: &session.cloudformation,
-        pace: &session.stacks_pace,
+        lookout: &Lookout::new(session.stacks_pace.clone()),
         stack: lease::STACK,
         allowed: &[],
         events: &events.step(StepId::stack(lease::STACK)),

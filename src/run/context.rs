@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::image::{Engine, Registry};
 use crate::plan::StepId;
 use crate::rollout::ecs::Witnesses;
-use crate::stack::{self, Live};
+use crate::stack::{self, Live, Lookout};
 
 /// What every step of one walk works with.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Context {
     /// The stacks as they were when the walk began, by their names in `pipeline.yaml`.
     pub live: BTreeMap<String, Live>,
     pub leave: Leave,
+    /// Where operations on stacks are watched.
+    pub lookout: Lookout,
     permits: Semaphore,
 }
 
@@ -48,6 +50,7 @@ impl Context {
             engine: Engine::default(),
             registry: Registry::new(session.ecr.clone()),
             permits: Semaphore::new(options.concurrency),
+            lookout: Lookout::new(session.stacks_pace.clone()),
             deployment,
             options,
             session,

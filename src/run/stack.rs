@@ -17,7 +17,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
     let events = context.events(id);
     let step = Step {
         client: &context.session.cloudformation,
-        pace: &context.session.stacks_pace,
+        lookout: &context.lookout,
         stack: &id.name,
         allowed: &context.options.allow_replace,
         skip_rollback: &context.options.skip_rollback,

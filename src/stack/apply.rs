@@ -5,8 +5,9 @@ use aws_sdk_cloudformation::Client;
 use super::change_set::{self, ChangeSet, Purpose};
 use super::follow::Operation;
 use super::live::{self, Live};
+use super::lookout::Lookout;
 use super::{AllowReplace, Difference, SkipRollback, Spec, Verdict, Violation, Waits, decide, guard, values};
-use crate::aws::{Pace, failure};
+use crate::aws::failure;
 use crate::event::StepEvents;
 use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, Decision, Replacement};
@@ -16,8 +17,8 @@ use crate::plan::{Change, ChangeKind, Decision, Replacement};
 pub struct Step<'a> {
     /// The API.
     pub client: &'a Client,
-    /// Turns for looking at what is under way.
-    pub pace: &'a Pace,
+    /// Where operations under way are watched.
+    pub lookout: &'a Lookout,
     /// The stack's name in `pipeline.yaml`.
     pub stack: &'a str,
     /// What may be replaced or deleted although it holds data.
@@ -51,7 +52,7 @@ impl Step<'_> {
         }
         self.events.activity(format!("waiting for the operation under way ({})", found.status.0));
         loop {
-            self.pace.turn().await;
+            self.lookout.pace().turn().await;
             match live::observe_whole(self.client, stack_name).await? {
                 Some(live) if live.status.busy() => {}
                 live => return Ok(live),
@@ -161,7 +162,7 @@ impl Step<'_> {
         let mut operation = operation.of_change_set(&change_set.id).telling(self.waits.clone());
         self.events.activity(if change_set.creates { "creating" } else { "updating" });
         change_set::execute(self.client, change_set).await?;
-        match operation.follow(self.client, self.pace, self.events).await {
+        match operation.follow(self.client, self.lookout, self.events).await {
             Some(live) if live.status.good() => Ok(Applied { outputs: live.outputs, changed }),
             ended => {
                 let status = ended.map_or_else(|| "DELETE_COMPLETE".to_owned(), |live| live.status.0);
@@ -182,7 +183,7 @@ impl Step<'_> {
             .send()
             .await
             .map_err(|error| failure(tried(), error))?;
-        match operation.follow(self.client, self.pace, self.events).await {
+        match operation.follow(self.client, self.lookout, self.events).await {
             Some(live) if !live.status.gone() => {
                 let failure = Failure::new(format!("{stack_name} could not be deleted: {}", live.status.0));
                 let failed = operation.failed().into_iter().map(ToString::to_string);

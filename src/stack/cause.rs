@@ -25,6 +25,12 @@ impl ResourceEvent {
     pub fn about_stack(&self, stack_id: &str) -> bool {
         self.physical_id == stack_id
     }
+
+    /// Whether it says that the stack's operation, or one part of it, is over.
+    #[must_use]
+    pub(super) fn ends(&self, stack_id: &str) -> bool {
+        self.about_stack(stack_id) && !self.status.ends_with("_IN_PROGRESS")
+    }
 }
 
 /// `Cluster (AWS::MSK::Cluster) UPDATE_FAILED: the brokers are being rebooted`.

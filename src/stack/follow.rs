@@ -1,17 +1,22 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use aws_sdk_cloudformation::Client;
 
-use super::live::{self, Live};
+use super::live::{self, Live, Status};
+use super::lookout::{Lookout, Post, Sighting};
 use super::validation::{self, Validated};
 use super::{ResourceEvent, Waiting, Waits, root_cause};
-use crate::aws::{Pace, failure};
+use crate::aws::failure;
 use crate::event::{Event, StepEvents, Unit};
 use crate::failure::Failure;
 use crate::template::Template;
 
 /// After so many looks without an event the stack itself is looked at.
 const IDLE: u32 = 5;
+
+/// What a look tells: the stack, once the operation has ended.
+type Look = ControlFlow<Option<Live>>;
 
 /// An operation under way on a stack.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct Operation {
     /// The change set that is executed, if the operation is an execution.
     change_set: Option<String>,
     seen: Vec<ResourceEvent>,
+    /// What the stack was last seen to be busy with.
+    status: Option<Status>,
     /// Looks since the last event.
     idle: u32,
     waits: Option<Waits>,
@@ -42,6 +49,7 @@ impl Operation {
             total,
             change_set: None,
             seen: Vec::new(),
+            status: None,
             idle: 0,
             waits: None,
         })
@@ -62,23 +70,71 @@ impl Operation {
     /// Shows what happens until the operation has ended, and gives the stack as it is then; `None` if it is gone.
     ///
     /// A look that fails is said and tried again: CloudFormation goes on whether it is looked at or not.
-    pub async fn follow(&mut self, client: &Client, pace: &Pace, events: &StepEvents) -> Option<Live> {
+    pub async fn follow(&mut self, client: &Client, lookout: &Lookout, events: &StepEvents) -> Option<Live> {
+        let mut post = lookout.post(&self.stack_id);
         loop {
-            pace.turn().await;
-            match self.look(client, events).await {
-                Ok(false) if self.idle < IDLE => {}
-                Ok(false) => match self.ended_unseen(client).await {
-                    Some(live) => return Some(live),
-                    None => self.idle = 0,
-                },
-                Ok(true) => match live::observe(client, &self.stack_id).await {
-                    Ok(Some(live)) if live.status.busy() => {}
-                    Ok(live) => return live,
-                    Err(failure) => events.warning(format!("{}; looking again", failure.message)),
-                },
+            match self.look(client, &mut post, events).await {
+                Ok(ControlFlow::Break(ended)) => return ended,
+                Ok(ControlFlow::Continue(())) => {}
                 Err(failure) => events.warning(format!("{}; looking again", failure.message)),
             }
         }
+    }
+
+    async fn look(&mut self, client: &Client, post: &mut Post, events: &StepEvents) -> Result<Look, Failure> {
+        match post.next(client).await? {
+            Sighting::Turn => self.look_at_events(client, post, events).await,
+            Sighting::Stack(Some(live)) if live.status.busy() => {
+                // What it does now is something else than before: there are events to tell why.
+                if self.status.replace(live.status.clone()).is_some_and(|before| before != live.status) {
+                    post.expect_news(true);
+                }
+                Ok(Look::Continue(()))
+            }
+            // The list may be older than the operation.
+            Sighting::Stack(_) if !self.begun() => Ok(Look::Continue(())),
+            Sighting::Stack(Some(live)) => {
+                self.show_fresh(client, events).await?;
+                Ok(Look::Break(Some(*live)))
+            }
+            Sighting::Stack(None) => {
+                self.show_fresh(client, events).await?;
+                self.unless_busy(client).await
+            }
+        }
+    }
+
+    /// Whether anything of the operation was seen.
+    fn begun(&self) -> bool {
+        self.status.is_some() || !self.seen.is_empty()
+    }
+
+    async fn look_at_events(
+        &mut self,
+        client: &Client,
+        post: &Post,
+        events: &StepEvents,
+    ) -> Result<Look, Failure> {
+        let fresh = self.show_fresh(client, events).await?;
+        post.expect_news(fresh > 0);
+        self.idle = if fresh == 0 { self.idle + 1 } else { 0 };
+        let newest = self.seen.len() - fresh;
+        if self.seen[newest..].iter().any(|event| event.ends(&self.stack_id)) {
+            return self.unless_busy(client).await;
+        }
+        if self.idle < IDLE {
+            return Ok(Look::Continue(()));
+        }
+        self.idle = 0;
+        let ended = self.ended_unseen(client).await;
+        Ok(ended.map_or(Look::Continue(()), |live| Look::Break(Some(live))))
+    }
+
+    async fn unless_busy(&self, client: &Client) -> Result<Look, Failure> {
+        Ok(match live::observe(client, &self.stack_id).await? {
+            Some(live) if live.status.busy() => Look::Continue(()),
+            ended => Look::Break(ended),
+        })
     }
 
     /// The stack, if the change set's execution was through before its events were looked at.
@@ -123,22 +179,17 @@ impl Operation {
         own.map(|event| (event.logical_id.as_str(), event)).collect()
     }
 
-    /// Shows what is new; tells whether the stack itself has come to an end.
-    async fn look(&mut self, client: &Client, events: &StepEvents) -> Result<bool, Failure> {
+    /// Shows what is new; tells how many events that are.
+    async fn show_fresh(&mut self, client: &Client, events: &StepEvents) -> Result<usize, Failure> {
         let fresh = self.fresh(client).await?;
-        for event in &fresh {
-            if !event.about_stack(&self.stack_id) {
-                show(events, event);
-                self.tell(event);
-            }
+        for event in fresh.iter().filter(|event| !event.about_stack(&self.stack_id)) {
+            show(events, event);
+            self.tell(event);
         }
-        let ended = fresh
-            .iter()
-            .any(|event| event.about_stack(&self.stack_id) && !event.status.ends_with("_IN_PROGRESS"));
-        self.idle = if fresh.is_empty() { self.idle + 1 } else { 0 };
+        let count = fresh.len();
         self.seen.extend(fresh);
         events.progress(self.done(), Some(self.total), Unit::Resources);
-        Ok(ended)
+        Ok(count)
     }
 
     fn tell(&self, event: &ResourceEvent) {

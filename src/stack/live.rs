@@ -124,14 +124,41 @@ pub async fn observe_whole(client: &Client, name: &str) -> Result<Option<Live>, 
 
 /// One call lists every stack there is; asking for each by its name would take a call per stack.
 async fn describe_all(client: &Client, names: &[String]) -> Result<Vec<Stack>, Failure> {
-    let mut pages = client.describe_stacks().into_paginator().send();
     let mut stacks = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| failure("DescribeStacks", error))?;
-        let wanted = |stack: &Stack| names.iter().any(|name| Some(name.as_str()) == stack.stack_name());
-        stacks.extend(page.stacks.unwrap_or_default().into_iter().filter(wanted));
+    let mut token = None;
+    loop {
+        let (found, next) = page_of_all(client, names, token).await?;
+        stacks.extend(found);
+        token = next;
+        if token.is_none() {
+            return Ok(stacks);
+        }
     }
-    Ok(stacks)
+}
+
+/// Those with these names on one page of the list of all stacks, without their templates, and where the next page begins.
+///
+/// # Errors
+/// If it can't be read.
+pub(super) async fn page(
+    client: &Client,
+    names: &[String],
+    token: Option<String>,
+) -> Result<(Vec<Live>, Option<String>), Failure> {
+    let (stacks, next) = page_of_all(client, names, token).await?;
+    Ok((stacks.iter().map(|stack| live(stack, None)).collect(), next))
+}
+
+async fn page_of_all(
+    client: &Client,
+    names: &[String],
+    token: Option<String>,
+) -> Result<(Vec<Stack>, Option<String>), Failure> {
+    let answer = client.describe_stacks().set_next_token(token).send().await;
+    let answer = answer.map_err(|error| failure("DescribeStacks", error))?;
+    let wanted = |stack: &Stack| names.iter().any(|name| Some(name.as_str()) == stack.stack_name());
+    let stacks = answer.stacks.unwrap_or_default().into_iter().filter(wanted);
+    Ok((stacks.collect(), answer.next_token))
 }
 
 async fn with_template(client: &Client, stack: Stack) -> Result<(String, Live), Failure> {

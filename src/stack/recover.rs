@@ -20,7 +20,7 @@ impl Step<'_> {
         let mut operation = Operation::about_to_start(self.client, &found.id, 0).await?;
         let skipped = self.skipped();
         self.roll_back(found, &skipped).await?;
-        let ended = operation.follow(self.client, self.pace, self.events).await;
+        let ended = operation.follow(self.client, self.lookout, self.events).await;
         let Some(after) = ended.filter(|live| live.status.updatable()) else {
             return Err(self.blocked(&spec.stack_name, &operation));
         };

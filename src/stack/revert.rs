@@ -20,7 +20,7 @@ impl Step<'_> {
                 .hint("`pipeline run` creates it"));
         };
         self.events.activity("comparing what is live with the stack");
-        let drift = detect(self.client, self.pace, &live).await?;
+        let drift = detect(self.client, self.lookout.pace(), &live).await?;
         if drift.resources.is_empty() {
             self.events.decided(Decision::new(Action::Nothing, "what is live is what the stack says"));
             return Ok(Applied { outputs: live.outputs, changed: 0 });

@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::types::ResourceSignalStatus;
 use pipeline::aws::{Pace, Session};
 use pipeline::event::Events;
 use pipeline::plan::StepId;
-use pipeline::stack::{Spec, Step};
+use pipeline::stack::{Lookout, Spec, Step};
 use pipeline::template::Template;
 use serde_json::{Value, json};
 
@@ -33,12 +33,12 @@ pub(crate) async fn measure(endpoint: &str, watched: &str, project: &str, stacks
     let mut late = Vec::new();
     let mut in_flight = Duration::ZERO;
     for round in 0..ROUNDS {
-        let pace = Pace::new(PACE);
+        let lookout = Lookout::new(Pace::new(PACE));
         let names: Vec<String> = (0..stacks).map(|stack| format!("{project}-{round}-{stack}")).collect();
         let began = Instant::now();
         let known: Vec<_> = names
             .iter()
-            .map(|name| tokio::spawn(apply(client.clone(), pace.clone(), name.clone())))
+            .map(|name| tokio::spawn(apply(client.clone(), lookout.clone(), name.clone())))
             .collect();
         let mut ended = Vec::new();
         for (stack, name) in (0..).zip(&names) {
@@ -59,12 +59,12 @@ pub(crate) async fn measure(endpoint: &str, watched: &str, project: &str, stacks
 }
 
 /// Creates a stack as a run does; tells when it was known to be through.
-async fn apply(client: Client, pace: Pace, stack_name: String) -> Result<Instant> {
+async fn apply(client: Client, lookout: Lookout, stack_name: String) -> Result<Instant> {
     let (events, receiver) = Events::channel();
     let events = events.step(StepId::stack("gate"));
     let step = Step {
         client: &client,
-        pace: &pace,
+        lookout: &lookout,
         stack: "gate",
         allowed: &[],
         skip_rollback: &[],
