@@ -2,8 +2,11 @@
 
 mod support;
 
+use std::sync::mpsc::channel;
+
 use pipeline::event::{Event, Outcome, RunResult};
 use rustix::process::Signal;
+use support::proxy::Fate;
 use support::{Cloud, Output, Proxy, Repository, Running};
 
 const REGION: &str = "eu-west-1";
@@ -101,8 +104,34 @@ fn nothing_to_do_takes_no_lease() {
     repository.run(&[]).code(0);
     let calls = proxy.take();
     assert_eq!(Proxy::writes(&calls), Vec::<&String>::new());
-    // The lease, all stacks, and the template of each.
-    assert_eq!(calls.len(), 4, "{calls:?}");
+    // All stacks, and the template of each: not even the lease.
+    assert_eq!(calls.len(), 3, "{calls:?}");
+}
+
+#[test]
+fn what_was_deployed_while_a_run_looked_around_is_seen() {
+    let alone = format!("{}  only:\n", PIPELINE.split("  gate:").next().expect("the beginning"));
+    let kept = TEMPLATE.replace("Type: String }", "Type: String, Default: first }");
+    let repository = Repository::with(&[("pipeline.yaml", &alone), ("stacks/only/template.yaml", &kept)]);
+    repository.pipeline(&["bootstrap", "--env", "local"]).code(0);
+    let _cloud = Cloud::in_region(&repository.project, REGION);
+    let proxy = repository.behind_proxy();
+    let (about_to_take, taking) = channel();
+    let (go_on, going) = channel::<()>();
+    proxy.plan(move |operation, before| {
+        if operation == "GetItem" && before == 0 {
+            about_to_take.send(()).expect("somebody who waits for it");
+            going.recv().expect("leave to go on");
+        }
+        Fate::Passed
+    });
+    let first = repository.start_run(&[]);
+    taking.recv().expect("a run that is about to take the lease");
+    repository.edit("pipeline.yaml", &proxy.endpoint(), &Cloud::endpoint());
+    assert_eq!(repository.run(&[]).code(0).changed(), ["stack/only"]);
+    go_on.send(()).expect("a run that waits for it");
+    assert_eq!(first.end().code(0).result(), RunResult::Unchanged);
+    assert_eq!(Proxy::writes(&proxy.take()), Vec::<&String>::new());
 }
 
 #[test]
@@ -195,6 +224,24 @@ fn bootstrap_changes_nothing_the_second_time() {
     let (repository, _cloud) = bootstrapped();
     let output = repository.pipeline(&["bootstrap", "--env", "local"]).code(0);
     assert_eq!(output.stdout, "pipeline-bootstrap is as it should be\n");
+}
+
+/// In a region that nobody else bootstraps, and which is as before at the end.
+#[test]
+fn several_may_bootstrap_at_once() {
+    let region = "sa-east-1";
+    let repository = Repository::with(&[("pipeline.yaml", &PIPELINE.replace(REGION, region))]);
+    repository.write("stacks/gate/template.yaml", GATE);
+    repository.write("stacks/b/template.yaml", TEMPLATE);
+    let cloud = Cloud::in_region(&repository.project, region);
+    for _ in 0..3 {
+        let together: Vec<_> = (0..6).map(|_| repository.start(&["bootstrap", "--env", "local"])).collect();
+        for bootstrap in together {
+            let output = bootstrap.wait_with_output().expect("its end");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        cloud.delete_bootstrap();
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Unlock {
         if !self.yes && !agreed()? {
             return Err(Exit::failed("the lease is left as it is"));
         }
-        end(&lease, record).await?;
+        end(&lease, record, seen.now).await?;
         print(&format!(
             "the lease of {environment} is free; if that run still goes on, it changes nothing any more\n"
         ))?;
@@ -56,8 +56,8 @@ fn agreed() -> Result<bool, Exit> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-async fn end(lease: &Lease, record: &Record) -> Result<(), Failure> {
-    lease.end(record).await.map_err(|unwritten| match unwritten {
+async fn end(lease: &Lease, record: &Record, now: i64) -> Result<(), Failure> {
+    lease.end(record, now).await.map_err(|unwritten| match unwritten {
         Unwritten::Changed => Failure::new("the lease was written meanwhile: that run is alive")
             .hint("run this again if it is to be ended all the same"),
         Unwritten::Failed(failure) => failure,

@@ -36,10 +36,11 @@ impl Times {
     pub fn of(session: &Session) -> Self {
         if session.emulated { Self::EMULATED } else { Self::AWS }
     }
+}
 
-    fn seconds(&self) -> i64 {
-        i64::try_from(self.lease.as_secs()).unwrap_or(i64::MAX)
-    }
+/// Whole seconds, as the table's clock tells them.
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// One environment's lease, as one run deals with it.
@@ -108,6 +109,18 @@ impl Lease {
         Ok(Looked::Nowhere)
     }
 
+    /// Reads the lease and takes it, if nobody holds it nor has held it since `began`. `None` if there is no table.
+    ///
+    /// # Errors
+    /// Why it could not be taken.
+    pub async fn take_since(&self, began: Instant) -> Result<Option<Holding>, Refused> {
+        let Looked::Seen(seen) = self.look().await.map_err(Refused::Failed)? else { return Ok(None) };
+        if seen.claim() == Claim::Free && seen.held_within(seconds(began.elapsed())) {
+            return Err(Refused::Changed);
+        }
+        self.take(&seen).await.map(Some)
+    }
+
     /// Takes the lease if nobody holds it and nobody has written it since it was seen.
     ///
     /// # Errors
@@ -116,7 +129,7 @@ impl Lease {
         if let Claim::Held(record) = seen.claim() {
             return Err(Refused::Held(record.clone()));
         }
-        let record = seen.taken_by(self.holder.clone(), self.times.seconds());
+        let record = seen.taken_by(self.holder.clone(), seconds(self.times.lease));
         let sent = Instant::now();
         let now = match self.table.write(&record).await {
             Ok(now) => now,
@@ -146,16 +159,14 @@ impl Lease {
         self.table.write(&asked).await.map(drop)
     }
 
-    /// Ends the lease, whoever holds it. A run that still goes on can't change anything any more.
+    /// Ends the lease, whoever holds it, at this time by the table's clock. A run that still goes on can't change anything any more.
     ///
     /// # Errors
     /// If the lease was written meanwhile, or can't be written.
-    pub async fn end(&self, record: &Record) -> Result<(), Unwritten> {
+    pub async fn end(&self, record: &Record, now: i64) -> Result<(), Unwritten> {
         let holder = Holder { run: self.holder.run.clone(), ..record.holder.clone() };
-        self.table
-            .write(&Record { version: record.version + 1, holder, expires: 0, wanted_for: None })
-            .await
-            .map(drop)
+        let ended = Record { holder, wanted_for: None, ..record.given_back(now) };
+        self.table.write(&ended).await.map(drop)
     }
 }
 
@@ -234,15 +245,19 @@ impl Keeper {
 
     /// When a lease that is written now ends, by the table's clock.
     fn expires(&self) -> i64 {
-        let passed = i64::try_from(self.read.elapsed().as_secs()).unwrap_or(i64::MAX);
-        self.now.saturating_add(passed).saturating_add(self.lease.times.seconds())
+        self.time().saturating_add(seconds(self.lease.times.lease))
+    }
+
+    /// The time by the table's clock.
+    fn time(&self) -> i64 {
+        self.now.saturating_add(seconds(self.read.elapsed()))
     }
 
     /// A run of a newer commit leaves a wish; any other writer has taken the lease.
     async fn look_who_wrote(&mut self) -> bool {
         let Ok(Some(seen)) = self.lease.table.read().await else { return true };
         match seen.record {
-            Some(record) if record.holder.run == self.lease.holder.run && record.expires > 0 => {
+            Some(record) if record.holder.run == self.lease.holder.run => {
                 if let Some(commit) = &record.wanted_for {
                     self.standing.send_replace(Standing::Wanted(commit.clone()));
                 }
@@ -259,11 +274,11 @@ impl Keeper {
 
     async fn give_back(self) {
         self.lease.fence.close("the run is over");
-        let over = |record: &Record| Record { version: record.version + 1, expires: 0, ..record.clone() };
-        let Err(Unwritten::Changed) = self.lease.table.write(&over(&self.record)).await else { return };
-        let Ok(Some(Seen { record: Some(record), .. })) = self.lease.table.read().await else { return };
+        let over = self.record.given_back(self.time());
+        let Err(Unwritten::Changed) = self.lease.table.write(&over).await else { return };
+        let Ok(Some(Seen { record: Some(record), now })) = self.lease.table.read().await else { return };
         if record.holder.run == self.lease.holder.run {
-            let _ = self.lease.table.write(&over(&record)).await;
+            let _ = self.lease.table.write(&record.given_back(now)).await;
         } else {
             self.standing.send_replace(Standing::Lost);
         }

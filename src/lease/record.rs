@@ -7,7 +7,7 @@ pub struct Record {
     pub version: u64,
     /// The run that wrote it.
     pub holder: Holder,
-    /// When it ends by itself, in seconds since 1970 by the table's clock; 0 once it is given back.
+    /// When it ends by itself, in seconds since 1970 by the table's clock. Once it is given back: shortly before that.
     pub expires: i64,
     /// A newer commit whose run wants the lease.
     pub wanted_for: Option<String>,
@@ -56,6 +56,14 @@ pub fn actions_run_url() -> Option<String> {
     ))
 }
 
+impl Record {
+    /// What to write to give the lease back at this time by the table's clock. Nobody has to wait for its end.
+    #[must_use]
+    pub fn given_back(&self, now: i64) -> Self {
+        Self { version: self.version + 1, expires: now - Seen::GRACE - 1, ..self.clone() }
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let commit = self.commit.get(..7).unwrap_or(&self.commit);
@@ -95,6 +103,14 @@ impl Seen {
         }
     }
 
+    /// Whether anybody may have held the lease in the last so many seconds.
+    #[must_use]
+    pub fn held_within(&self, seconds: i64) -> bool {
+        // Both times are in whole seconds.
+        let since = self.now - seconds - 2 * (Self::GRACE + 1);
+        self.record.as_ref().is_some_and(|record| record.expires >= since)
+    }
+
     /// What to write to take the lease, or to keep it.
     #[must_use]
     pub fn taken_by(&self, holder: Holder, seconds: i64) -> Record {
@@ -131,11 +147,18 @@ mod tests {
         }
 
         #[test]
+        fn who_has_held_it_is_not_overlooked(now in 0..10_000_i64, ago in 0..100_i64, seconds in 0..100_i64) {
+            let held = Record { version: 1, holder: holder("1"), expires: now, wanted_for: None };
+            let seen = Seen { record: Some(held.given_back(now)), now: now + ago };
+            prop_assert!(seen.held_within(seconds) || ago > seconds);
+        }
+
+        #[test]
         fn every_write_has_the_next_version(version in 0..1_000_u64, now in 0..10_000_i64) {
-            let record = Record { version, holder: holder("1"), expires: 0, wanted_for: None };
-            let seen = Seen { record: Some(record), now };
+            let held = Record { version, holder: holder("1"), expires: now + 60, wanted_for: None };
+            let seen = Seen { record: Some(held.given_back(now)), now };
             prop_assert_eq!(seen.claim(), Claim::Free);
-            prop_assert_eq!(seen.taken_by(holder("2"), 60).version, version + 1);
+            prop_assert_eq!(seen.taken_by(holder("2"), 60).version, version + 2);
         }
     }
 }

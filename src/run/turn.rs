@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::context::Context;
-use super::leave::Leave;
+use super::leave::{Leave, Since, ToTake};
 use super::walk::{Ending, walk};
 use super::{Deployment, Interrupt, Options};
 use crate::aws::Session;
 use crate::event::{Command, Event, Events, RunResult};
 use crate::failure::Failure;
-use crate::lease::{Claim, Lease, Looked, Record, Refused, Seen};
+use crate::lease::{Claim, Lease, Looked, Record, Refused};
 
 /// So often in a row somebody else may write the lease between a look at it and taking it.
 const FORESTALLED: u32 = 5;
@@ -29,14 +31,10 @@ impl Turn {
         }
         let lease = self.lease();
         let mut forestalled = 0;
+        let mut since = Since::Began(Instant::now());
         loop {
-            let seen = match lease.look().await? {
-                Looked::Seen(seen) => Some((lease.clone(), seen)),
-                Looked::Nowhere => None,
-            };
-            let alone = seen.is_none();
-            match self.walk(seen).await? {
-                (ending, None) => return Ok(self.mention_lease(alone, ending)),
+            match self.walk(Some(ToTake { lease: lease.clone(), since })).await? {
+                (ending, None) => return Ok(ending),
                 (_, Some(Refused::Changed)) if forestalled < FORESTALLED => forestalled += 1,
                 (_, Some(Refused::Changed)) => return Err(self.unwritable()),
                 (_, Some(Refused::Failed(failure))) => return Err(failure),
@@ -47,6 +45,10 @@ impl Turn {
                 }
                 (_, Some(Refused::Held(record))) => return Err(self.held(&record)),
             }
+            since = match lease.look().await? {
+                Looked::Seen(seen) => Since::Seen(seen),
+                Looked::Nowhere => Since::Began(Instant::now()),
+            };
         }
     }
 
@@ -56,7 +58,7 @@ impl Turn {
         Lease::new(&self.session, &project.config.project, environment, holder)
     }
 
-    async fn walk(&self, to_take: Option<(Lease, Seen)>) -> Result<(Ending, Option<Refused>), Failure> {
+    async fn walk(&self, to_take: Option<ToTake>) -> Result<(Ending, Option<Refused>), Failure> {
         let leave = Leave::of(to_take, self.interrupt.clone());
         let (deployment, options, session) =
             (Arc::clone(&self.deployment), self.options.clone(), self.session.clone());
@@ -66,6 +68,9 @@ impl Turn {
         let refused = context.leave.end().await;
         if context.leave.is_lost() {
             return Err(self.lost());
+        }
+        if context.leave.is_alone() && !self.session.emulated {
+            self.mention_leases();
         }
         Ok((ending?, refused))
     }
@@ -133,14 +138,11 @@ impl Turn {
     }
 
     /// On AWS it should be known that nothing keeps two runs apart.
-    fn mention_lease(&self, alone: bool, ending: Ending) -> Ending {
-        if alone && !self.session.emulated && ending.result != RunResult::Unchanged {
-            let message = format!(
-                "nothing keeps two runs from deploying to {0} at the same time: `pipeline bootstrap --env {0}` does",
-                self.deployment.environment
-            );
-            self.events.send(Event::Warning { step: None, message });
-        }
-        ending
+    fn mention_leases(&self) {
+        let message = format!(
+            "nothing keeps two runs from deploying to {0} at the same time: `pipeline bootstrap --env {0}` does",
+            self.deployment.environment
+        );
+        self.events.send(Event::Warning { step: None, message });
     }
 }

@@ -143,11 +143,19 @@ impl Cloud {
 
     /// Deletes a stack by hand, whatever comes of it.
     pub(crate) fn delete_stack(&self, stack: &str) {
+        self.delete(&format!("{}-local-{stack}", self.project));
+    }
+
+    /// Deletes what `pipeline bootstrap` made in the region.
+    pub(crate) fn delete_bootstrap(&self) {
+        self.delete("pipeline-bootstrap");
+    }
+
+    fn delete(&self, name: &str) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
         self.runtime.block_on(async {
-            client.delete_stack().stack_name(&name).send().await.expect("a deletion");
-            settled(&client, &name).await;
+            client.delete_stack().stack_name(name).send().await.expect("a deletion");
+            settled(&client, name).await;
         });
     }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::ProvideErrorMetadata as _;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::types::AliasRoutingConfiguration;
 
 use super::{Snapshot, Target};
@@ -43,11 +43,36 @@ impl fmt::Display for Alias {
     }
 }
 
-/// Reads the function and its alias.
+/// Reads the function and its alias, in two calls unless the function has very many versions.
+///
+/// The list of versions tells everything but their states.
 ///
 /// # Errors
 /// If one of them can't be read, or does not exist.
 pub async fn observe(client: &Client, target: &Target) -> Result<Function, Failure> {
+    let (versions, alias) = tokio::join!(first_versions(client, target), read_alias(client, target));
+    let (versions, alias) = (versions?, alias?);
+    let listed = |version: &str| versions.iter().find(|listed| listed.version == version).cloned();
+    let read = async |version: &str| match listed(version) {
+        Some(snapshot) => Ok(snapshot),
+        None => snapshot(client, target, Some(version)).await,
+    };
+    Ok(Function { latest: read("$LATEST").await?, live: read(&alias.version).await?, alias })
+}
+
+/// `$LATEST` and the oldest versions.
+async fn first_versions(client: &Client, target: &Target) -> Result<Vec<Snapshot>, Failure> {
+    let name = target.function_name();
+    let call = client.list_versions_by_function().function_name(name).send().await;
+    let answer = call.map_err(|error| unless_there(format!("ListVersionsByFunction of {name}"), error))?;
+    Ok(answer.versions().iter().map(|version| Snapshot::parse(version, None)).collect())
+}
+
+/// Like [`observe`], with the states of `$LATEST` and the live version.
+///
+/// # Errors
+/// If something can't be read, or does not exist.
+pub(super) async fn observe_states(client: &Client, target: &Target) -> Result<Function, Failure> {
     let (latest, alias, live) = tokio::join!(
         snapshot(client, target, None),
         read_alias(client, target),
@@ -69,15 +94,23 @@ pub(super) async fn snapshot(
     );
     let call =
         client.get_function().function_name(name).set_qualifier(qualifier.map(str::to_owned)).send().await;
-    let answer = call.map_err(|error| match error.code() {
-        Some("ResourceNotFoundException") => failure(&tried, error)
-            .hint("check rollout.lambda.function in pipeline.yaml against the stack's outputs"),
-        _ => failure(&tried, error),
-    })?;
+    let answer = call.map_err(|error| unless_there(tried.clone(), error))?;
     answer
         .configuration()
         .map(|configuration| Snapshot::parse(configuration, answer.code()))
         .ok_or_else(|| Failure::new(format!("{tried}: an empty answer")))
+}
+
+/// A call about the function failed: perhaps because there is no such function.
+fn unless_there<E>(tried: String, error: SdkError<E>) -> Failure
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match error.code() {
+        Some("ResourceNotFoundException") => failure(tried, error)
+            .hint("check rollout.lambda.function in pipeline.yaml against the stack's outputs"),
+        _ => failure(tried, error),
+    }
 }
 
 pub(super) async fn read_alias(client: &Client, target: &Target) -> Result<Alias, Failure> {

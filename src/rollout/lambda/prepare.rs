@@ -2,7 +2,7 @@ use super::alias::refused;
 use super::apply::{Release, Rollout};
 use super::canary::Canary;
 use super::decide::same;
-use super::observe::{observe, snapshot};
+use super::observe::{observe_states, snapshot};
 use super::{Function, Readiness, Snapshot, Target};
 use crate::aws::failure;
 use crate::failure::Failure;
@@ -45,7 +45,7 @@ pub(super) async fn prepare(
 async fn updated(rollout: &Rollout<'_>) -> Result<Result<Function, Failure>, Overdue> {
     let mut patience = Patience::new(rollout.timing, rollout.events);
     loop {
-        let look = observe(rollout.client, rollout.target).await.map(|function| {
+        let look = observe_states(rollout.client, rollout.target).await.map(|function| {
             let ready = ready(function.latest.status.readiness(), rollout.target.function_name())?;
             Some(ready.map(|()| function))
         });
