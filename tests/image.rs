@@ -91,7 +91,7 @@ impl Fixture {
 }
 
 fn endpoint() -> String {
-    std::env::var("PIPELINE_TEST_ENDPOINT").unwrap_or_else(|_| "http://127.0.0.1:4566".into())
+    "http://127.0.0.1:4566".to_owned()
 }
 
 fn host() -> String {

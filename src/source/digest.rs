@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use git2::Tree;
@@ -20,19 +19,12 @@ pub(super) fn digest(git: &git2::Repository, tree: &Tree<'_>, inputs: &[String])
         hasher.update(format!("{:06o} {} {}\0", entry.mode, entry.id, shown(path)));
         check(git, tree, &inputs, path, entry)?;
     }
-    Ok(hexadecimal(&hasher.finalize()))
+    Ok(hex::encode(hasher.finalize()))
 }
 
 /// The root is written as a person writes it.
 fn shown(path: &TreePath) -> &str {
     if path.is_root() { "." } else { path.as_str() }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Refuses what a build would read, but the digest does not cover.

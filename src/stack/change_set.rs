@@ -133,15 +133,11 @@ fn name(spec: &Spec, purpose: Purpose) -> String {
         digest.update(format!("\0{name}={value:?}"));
     }
     digest.update(format!("{:?}{:?}", spec.tags, spec.capabilities));
-    let digest = hex(&digest.finalize()[..10]);
+    let digest = hex::encode(&digest.finalize()[..10]);
     match purpose {
         Purpose::Preview => format!("pipeline-plan-{digest}"),
         Purpose::Apply => format!("pipeline-run-{digest}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Gives the new change set's ARN, or `None` if there is one of that name.

@@ -116,7 +116,7 @@ impl Operation {
         events: &StepEvents,
     ) -> Result<Look, Failure> {
         let fresh = self.show_fresh(client, events).await?;
-        post.expect_news(fresh > 0);
+        post.expect_news(fresh > 0 && !self.all_begun());
         self.idle = if fresh == 0 { self.idle + 1 } else { 0 };
         let newest = self.seen.len() - fresh;
         if self.seen[newest..].iter().any(|event| event.ends(&self.stack_id)) {
@@ -128,6 +128,11 @@ impl Operation {
         self.idle = 0;
         let ended = self.ended_unseen(client).await;
         Ok(ended.map_or(Look::Continue(()), |live| Look::Break(Some(live))))
+    }
+
+    /// Whether every resource that the operation changes was seen: then all that is left to come is the end.
+    fn all_begun(&self) -> bool {
+        self.total > 0 && self.touched() as u64 >= self.total
     }
 
     async fn unless_busy(&self, client: &Client) -> Result<Look, Failure> {

@@ -9,7 +9,7 @@ use crate::aws::Pace;
 use crate::failure::Failure;
 
 /// With news expected, every so many turns one stack's events are looked at.
-const WITH_NEWS: u64 = 2;
+const WITH_NEWS: u64 = 3;
 /// And so many without: events tell how far an operation is, but the end of any is known soonest by looking at all.
 const WITHOUT_NEWS: u64 = 12;
 
@@ -213,8 +213,8 @@ mod tests {
     }
 
     #[test]
-    fn with_news_turns_alternate() {
-        assert_eq!(turns(&mut watch(4, 1, true), 4), [false, true, false, true]);
+    fn with_news_every_third_turn_is_for_events() {
+        assert_eq!(turns(&mut watch(4, 1, true), 6), [false, false, true, false, false, true]);
     }
 
     #[test]

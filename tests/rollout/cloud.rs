@@ -11,7 +11,7 @@ use pipeline::rollout::Timing;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(crate) fn endpoint() -> String {
-    std::env::var("PIPELINE_TEST_ENDPOINT").unwrap_or_else(|_| "http://127.0.0.1:4566".into())
+    "http://127.0.0.1:4566".to_owned()
 }
 
 pub(crate) fn config() -> SdkConfig {

@@ -18,6 +18,8 @@ use super::millis;
 const ROUNDS: u32 = 10;
 /// The pace at which stacks in flight are looked at in AWS.
 const PACE: Duration = Duration::from_secs(1);
+/// How long an operation goes on before it ends: shorter than most in AWS, and longer than its first looks take.
+const LASTING: Duration = Duration::from_secs(16);
 /// How closely this looks itself at when an operation really ends.
 const CLOSELY: Duration = Duration::from_millis(10);
 const GATE: &str = "
@@ -44,7 +46,8 @@ pub(crate) async fn measure(endpoint: &str, watched: &str, project: &str, stacks
         for (stack, name) in (0..).zip(&names) {
             // Over the rounds every moment between two looks occurs as often as any other.
             let moment = (round * 1000 / ROUNDS + stack * 310) % 1000;
-            tokio::time::sleep(Duration::from_millis(2000 + u64::from(moment))).await;
+            let first = if stack == 0 { LASTING } else { Duration::ZERO };
+            tokio::time::sleep(first + Duration::from_millis(2000 + u64::from(moment))).await;
             ended.push(let_through(&watch, name).await?);
         }
         for (known, ended) in known.into_iter().zip(ended) {

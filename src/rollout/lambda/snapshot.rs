@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use aws_sdk_lambda::types as sdk;
 use base64::Engine as _;
@@ -70,17 +70,10 @@ impl Code {
             return Self::Digest(format!("sha256:{sha256}"));
         }
         match (uri, STANDARD.decode(sha256)) {
-            (None, Ok(bytes)) => Self::Digest(format!("sha256:{}", hex(&bytes))),
+            (None, Ok(bytes)) => Self::Digest(format!("sha256:{}", hex::encode(&bytes))),
             (uri, _) => Self::Image(uri.unwrap_or(sha256).to_owned()),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl fmt::Display for Code {
