@@ -4,6 +4,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -12,10 +13,16 @@ use base64::engine::general_purpose::STANDARD;
 /// # Errors
 /// If the certificates can't be used.
 pub async fn config() -> anyhow::Result<SdkConfig> {
+    Ok(aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()?).load().await)
+}
+
+/// What brings its own root certificates.
+///
+/// # Errors
+/// If the certificates can't be used.
+pub fn http_client() -> anyhow::Result<SharedHttpClient> {
     let context = TlsContext::builder().with_trust_store(roots()).build()?;
-    let client =
-        Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https();
-    Ok(aws_config::defaults(BehaviorVersion::latest()).http_client(client).load().await)
+    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context).build_https())
 }
 
 /// Mozilla's root certificates: the image has none of its own.

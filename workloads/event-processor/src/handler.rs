@@ -81,10 +81,7 @@ impl Handler {
     /// If it can't be told which events were processed before; then none was touched.
     pub async fn handle(&self, batch: Batch, invocation: &Invocation) -> anyhow::Result<BatchResponse> {
         let partitions: Vec<&str> = batch.records.keys().map(String::as_str).collect();
-        self.store.lock(&partitions, invocation).await?;
-        let response = self.handle_locked(&batch, invocation).await;
-        self.store.unlock(&partitions, invocation).await;
-        response
+        self.store.with_lock(&partitions, invocation, self.handle_locked(&batch, invocation)).await
     }
 
     async fn handle_locked(&self, batch: &Batch, invocation: &Invocation) -> anyhow::Result<BatchResponse> {

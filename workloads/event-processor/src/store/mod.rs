@@ -35,21 +35,20 @@ impl Name {
 }
 
 impl Store {
-    /// Waits until no other instance has these partitions, and keeps others off them until the invocation's deadline.
+    /// Does the work as soon as no other instance is at work on these partitions, and keeps others off them until it is
+    /// done. One that is killed keeps them for a few seconds.
     ///
     /// # Errors
-    /// If the store can't be reached, or another instance may have a partition for longer than there is time.
-    pub async fn lock(&self, partitions: &[&str], invocation: &Invocation) -> anyhow::Result<()> {
+    /// If the store can't be reached, or another instance has a partition for longer than there is time; or the work's.
+    pub async fn with_lock<T>(
+        &self,
+        partitions: &[&str],
+        invocation: &Invocation,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
         match self {
-            Self::Memory(_) => Ok(()),
-            Self::Table(table) => table.lock(partitions, invocation).await,
-        }
-    }
-
-    /// Lets others have the partitions. If that does not work, they get them at the deadline.
-    pub async fn unlock(&self, partitions: &[&str], invocation: &Invocation) {
-        if let Self::Table(table) = self {
-            table.unlock(partitions, invocation).await;
+            Self::Memory(_) => work.await,
+            Self::Table(table) => table.with_lock(partitions, invocation, work).await,
         }
     }
 

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
@@ -18,6 +19,9 @@ const READS: usize = 100;
 const WRITES: usize = 25;
 /// How many calls are made side by side.
 const CALLS: usize = 8;
+/// How long a lock is held without being renewed: longer than any pause of an instance that is alive, and as long as others
+/// wait for one that was killed.
+const LEASE: Duration = Duration::from_secs(5);
 /// How often a call is repeated for what DynamoDB left undone under load, and the first pause before that.
 const REPEATS: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -43,16 +47,37 @@ impl Table {
         Self { client, name, memory }
     }
 
-    pub(super) async fn lock(&self, partitions: &[&str], invocation: &Invocation) -> anyhow::Result<()> {
-        let locks = partitions.iter().map(|partition| self.lock_one(partition, invocation));
+    pub(super) async fn with_lock<T>(
+        &self,
+        partitions: &[&str],
+        invocation: &Invocation,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let locks = partitions.iter().map(|partition| self.lock(partition, invocation));
         let locked = future::try_join_all(locks).await;
-        if locked.is_err() {
-            self.unlock(partitions, invocation).await;
-        }
-        locked.map(drop)
+        let done = if let Err(error) = locked {
+            Err(error)
+        } else {
+            tokio::select! {
+                done = work => done,
+                never = self.renew(partitions, invocation) => match never {},
+            }
+        };
+        self.unlock(partitions, invocation).await;
+        done
     }
 
-    async fn lock_one(&self, partition: &str, invocation: &Invocation) -> anyhow::Result<()> {
+    async fn renew(&self, partitions: &[&str], invocation: &Invocation) -> Infallible {
+        loop {
+            tokio::time::sleep(LEASE / 3).await;
+            let locks = partitions.iter().map(|partition| self.try_lock(partition, invocation));
+            if let Err(error) = future::try_join_all(locks).await {
+                tracing::warn!(error = format!("{error:#}"), "a lock was not renewed");
+            }
+        }
+    }
+
+    async fn lock(&self, partition: &str, invocation: &Invocation) -> anyhow::Result<()> {
         loop {
             let Some(held_until) = self.try_lock(partition, invocation).await? else { return Ok(()) };
             ensure!(
@@ -67,14 +92,15 @@ impl Table {
     /// Until when another instance holds the lock; `None` once this one does.
     async fn try_lock(&self, partition: &str, invocation: &Invocation) -> anyhow::Result<Option<SystemTime>> {
         let now = SystemTime::now();
+        let until = millis(now + LEASE);
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
             .item(ID, lock(partition))
             .item(OWNER, AttributeValue::S(invocation.request_id.clone()))
-            .item(UNTIL, number(millis(invocation.deadline)))
-            .item(EXPIRES_AT, number(millis(invocation.deadline) / 1000 + 1))
+            .item(UNTIL, number(until))
+            .item(EXPIRES_AT, number(until / 1000 + 1))
             .condition_expression("attribute_not_exists(#id) OR #until <= :now OR #owner = :owner")
             .expression_attribute_names("#id", ID)
             .expression_attribute_names("#until", UNTIL)
@@ -85,13 +111,13 @@ impl Table {
         match put.send().await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(None),
             Err(PutItemError::ConditionalCheckFailedException(held)) => {
-                Ok(Some(until(held.item.as_ref()).unwrap_or(now)))
+                Ok(Some(held_until(held.item.as_ref()).unwrap_or(now)))
             }
             Err(error) => Err(error).with_context(|| self.could_not("take a lock in")),
         }
     }
 
-    pub(super) async fn unlock(&self, partitions: &[&str], invocation: &Invocation) {
+    async fn unlock(&self, partitions: &[&str], invocation: &Invocation) {
         let delete = |partition: &&str| {
             self.client
                 .delete_item()
@@ -102,7 +128,7 @@ impl Table {
                 .expression_attribute_values(":owner", AttributeValue::S(invocation.request_id.clone()))
                 .send()
         };
-        // One that stays ends at the deadline by itself.
+        // One that stays ends by itself.
         future::join_all(partitions.iter().map(delete)).await;
     }
 
@@ -185,7 +211,7 @@ fn lock(partition: &str) -> AttributeValue {
     AttributeValue::S(format!("lock {partition}"))
 }
 
-fn until(item: Option<&Key>) -> Option<SystemTime> {
+fn held_until(item: Option<&Key>) -> Option<SystemTime> {
     let AttributeValue::N(until) = item?.get(UNTIL)? else { return None };
     Some(UNIX_EPOCH + Duration::from_millis(until.parse().ok()?))
 }
