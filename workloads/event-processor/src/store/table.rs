@@ -22,6 +22,8 @@ const CALLS: usize = 8;
 /// How long a lock is held without being renewed: longer than any pause of an instance that is alive, and as long as others
 /// wait for one that was killed.
 const LEASE: Duration = Duration::from_secs(5);
+/// How long it takes until a lock that was held is tried again.
+const LOOK: Duration = Duration::from_millis(250);
 /// How often a call is repeated for what DynamoDB left undone under load, and the first pause before that.
 const REPEATS: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -84,8 +86,7 @@ impl Table {
                 held_until < invocation.deadline,
                 "another instance may still be at work on {partition}; it is to be tried again"
             );
-            let left = held_until.duration_since(SystemTime::now()).unwrap_or_default();
-            tokio::time::sleep(left + Duration::from_millis(1)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 
