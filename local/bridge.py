@@ -2,8 +2,9 @@
 
 On AWS the event source mapping does this; the emulator only keeps the mapping. One thread per mapping reads its topics
 with a consumer group of its own, and commits what the function has processed. A batch that fails is tried again until
-it succeeds or the mapping's MaximumRetryAttempts are used up. Not done: on-failure destinations, splitting of batches,
-record filters, AT_TIMESTAMP.
+it succeeds or the mapping's MaximumRetryAttempts are used up. Then its records go to the on-failure destination, if that
+is a topic, as they are; on AWS they get headers that tell why. Not done: other destinations, splitting of batches, ages of
+records, record filters, AT_TIMESTAMP.
 """
 
 import base64
@@ -17,12 +18,13 @@ from collections import defaultdict
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
 log = logging.getLogger("bridge")
 
 _LONGEST_PAUSE = 10  # seconds between two attempts
+_TOPIC = "kafka://"  # how an on-failure destination that is a topic begins
 
 
 def event(mapping, bootstrap, records):
@@ -145,10 +147,25 @@ class Poller(threading.Thread):
                 return True
             if attempt == limit:
                 log.error("mapping %s: gives up %s records after %s attempts", self.name, len(records), attempt + 1)
+                self._hand_on(bootstrap, records)
                 return True
             self._stopped.wait(min(2**attempt, _LONGEST_PAUSE))
             attempt += 1
         return False
+
+    def _hand_on(self, bootstrap, records):
+        """Writes what was given up to the on-failure destination, if that is a topic of the same cluster."""
+        destination = self.mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+        if not destination.startswith(_TOPIC):
+            return
+        producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+        try:
+            topic = destination.removeprefix(_TOPIC)
+            sent = [producer.send(topic, r.value, r.key, list(r.headers)) for r in records]
+            for one in sent:
+                one.get(timeout=_LONGEST_PAUSE)
+        finally:
+            producer.close()
 
     def _invoke(self, bootstrap, records):
         """The records that are not processed yet."""

@@ -6,7 +6,7 @@ Reading the topics and invoking the function is the bridge's work: see bridge.py
 from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners
 
-_KAFKA_PROPERTIES = ("AmazonManagedKafkaEventSourceConfig", "ProvisionedPollerConfig", "Topics")
+_KAFKA_PROPERTIES = ("AmazonManagedKafkaEventSourceConfig", "MetricsConfig", "ProvisionedPollerConfig", "Topics")
 _KAFKA_BATCH_SIZE = 100  # the service's default, where the emulator has that of SQS
 
 
@@ -18,12 +18,21 @@ def keep_kafka_properties():
     def created(logical_id, properties, stack_name):
         if _is_kafka(properties) and not properties.get("Topics"):
             raise ValueError(f"{logical_id}: an MSK event source needs the property Topics")
+        _check_destination(logical_id, properties)
         return _complete(create(logical_id, properties, stack_name), properties)
 
     def updated(physical_id, old, new, stack_name):
+        _check_destination(physical_id, new)
         return _complete(update(physical_id, old, new, stack_name), new)
 
     handler.update(create=created, update=updated)
+
+
+def _check_destination(logical_id, properties):
+    """A topic must not be the destination of its own events."""
+    destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+    if destination in [f"kafka://{topic}" for topic in properties.get("Topics", [])]:
+        raise ValueError(f"{logical_id}: {destination} is a topic that the mapping reads")
 
 
 def _complete(result, properties):
