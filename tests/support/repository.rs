@@ -14,7 +14,7 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// A copy of this repository as it is, its system under another name and with another topic.
+    /// A copy of this repository as it is, its system under another name and with other topics.
     pub(crate) fn of_this_project(endpoint: &str) -> Self {
         let repository = Self::empty();
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -36,7 +36,10 @@ impl Repository {
         repository.edit(
             "stacks/environments/local.yaml",
             "msk:\n",
-            &format!("msk:\n  TopicName: events-{}\n", repository.project),
+            &format!(
+                "msk:\n  TopicName: events-{0}\n  FailedTopicName: events-{0}-failed\n",
+                repository.project
+            ),
         );
         repository.commit("Deploy under a name of its own");
         repository
