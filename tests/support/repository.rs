@@ -41,8 +41,17 @@ impl Repository {
                 repository.project
             ),
         );
+        for stack in ["alb", "msk"] {
+            repository.give_up_with_the_stack(&format!("stacks/{stack}/template.yaml"));
+        }
         repository.commit("Deploy under a name of its own");
         repository
+    }
+
+    /// What a template keeps when its stack is deleted would stay in the local cloud.
+    fn give_up_with_the_stack(&self, template: &str) {
+        let text = fs::read_to_string(self.path().join(template)).expect("a template");
+        self.write(template, &text.replace("DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete"));
     }
 
     /// A repository with these files; `PROJECT` in them becomes the project's name, `ENDPOINT` the local cloud's.
