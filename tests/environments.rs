@@ -13,7 +13,8 @@ const ZONE: &str = "Resources: { Zone: { Type: AWS::Route53::HostedZone, Propert
 /// This repository's own system, whose environment is in the local cloud.
 ///
 /// Its values are those of `stacks/environments`, but for what the local cloud has not got, a broker that authenticates
-/// its clients; and for names that two systems must not share: those of topics, and the hosted zone.
+/// its clients; and for names that two systems must not share: those of topics, and the hosted zone. As in every system
+/// of a test, nothing stays when its stack is deleted.
 struct Environment {
     name: &'static str,
     repository: Repository,
