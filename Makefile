@@ -7,6 +7,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 pipeline := $(target)/debug/pipeline
 # The tools that are built for this repository alone.
 tools := target/tools
+checkers := $(tools)/checkers
 
 .PHONY: help setup up down build demo test lint bench
 
@@ -34,9 +35,11 @@ demo: setup up build ## Deploys this repository's own system to the local cloud
 test: setup up ## Runs all tests, against the local cloud
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
-lint: setup $(tools)/bin/cargo-deny ## Checks format, lints and dependencies
+lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, lints, templates and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(checkers)/bin/cfn-lint --regions eu-west-1 us-east-1 -- stacks/*/template.yaml src/lease/bootstrap.yaml
+	$(checkers)/bin/checkov --directory stacks --framework cloudformation --skip-download --quiet --compact
 	$(tools)/bin/cargo-deny check bans licenses sources
 	@if $(tools)/bin/cargo-deny fetch db >/dev/null 2>&1; then \
 		$(tools)/bin/cargo-deny check --disable-fetch advisories; \
@@ -49,3 +52,8 @@ bench: setup ## Measures the pipeline beside what one would use instead, and wri
 
 $(tools)/bin/cargo-deny:
 	cargo install --quiet --locked --root $(tools) cargo-deny
+
+$(checkers)/installed.txt: local/lint-requirements.txt
+	python3 -m venv $(checkers)
+	$(checkers)/bin/pip install --quiet --disable-pip-version-check -r $<
+	cp $< $@

@@ -38,7 +38,7 @@ def _check(name, properties):
         raise ValueError(f"{name}: an MSK event source needs the property Topics")
     destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
     if destination.removeprefix(_TOPIC) in properties["Topics"]:
-        raise ValueError(f"{name}: the topic of the on-failure destination must not be the event source's")
+        raise ValueError(f"{name}: {destination} is a topic that the mapping reads")
     provisioned = [prop for prop in _PROVISIONED if properties.get(prop)]
     if destination.startswith(_TOPIC):
         provisioned.append("DestinationConfig")
