@@ -31,7 +31,7 @@ demo: setup up build ## Deploys this repository's own system to the local cloud
 	$(pipeline) status --env local
 	@local/try
 
-test: setup up ## Runs all tests, against the local cloud
+test: setup up $(tools)/schemathesis ## Runs all tests, against the local cloud
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
 lint: setup $(tools)/bin/cargo-deny ## Checks format, lints and dependencies
@@ -46,6 +46,12 @@ lint: setup $(tools)/bin/cargo-deny ## Checks format, lints and dependencies
 
 bench: setup ## Measures the pipeline beside what one would use instead, and writes docs/benchmarks.md
 	benches/run
+
+# It brings many packages: it has a place of its own.
+$(tools)/schemathesis: workloads/api/tests/requirements.txt
+	python3 -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 $(tools)/bin/cargo-deny:
 	cargo install --quiet --locked --root $(tools) cargo-deny

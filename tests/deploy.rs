@@ -96,7 +96,7 @@ fn nothing_to_do_writes_nothing(repository: &Repository, proxy: &Proxy) {
 }
 
 fn a_line_of_the_api_rolls_the_api(repository: &Repository) {
-    repository.edit("workloads/api/src/http.rs", "async { \"ok\" }", "async { \"fine\" }");
+    repository.edit("workloads/api/src/http/mod.rs", "\"ok\".into_response()", "\"fine\".into_response()");
     repository.commit("Change the API");
     let plan = repository.plan(&["--exit-code"]).code(3);
     assert_eq!(plan.action("image/api"), Action::Build);
