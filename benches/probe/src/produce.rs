@@ -26,9 +26,14 @@ pub fn measure(brokers: &str, value: &str, seconds: u64, in_flight: usize) -> Re
             key: "traceparent",
             value: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"),
         });
+    // The client is at work when the first record is acknowledged.
+    producer
+        .send(BaseRecord::with_opaque_to("events", Box::new(Instant::now())).key("").payload(value))
+        .map_err(|(error, _)| error)?;
+    producer.flush(Duration::from_mins(1))?;
     let duration = Duration::from_secs(seconds);
     let began = Instant::now();
-    let mut sent = 0;
+    let mut sent = 1;
     while began.elapsed() < duration {
         if sent - acknowledged.count() >= in_flight {
             producer.poll(Duration::from_millis(1));
