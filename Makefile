@@ -7,6 +7,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 pipeline := $(target)/debug/pipeline
 # The tools that are built for this repository alone.
 tools := target/tools
+checkers := $(tools)/checkers
 
 .PHONY: help setup up down build demo test lint bench
 
@@ -31,12 +32,14 @@ demo: setup up build ## Deploys this repository's own system to the local cloud
 	$(pipeline) status --env local
 	@local/try
 
-test: setup up ## Runs all tests, against the local cloud
+test: setup up $(tools)/schemathesis ## Runs all tests, against the local cloud
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
-lint: setup $(tools)/bin/cargo-deny ## Checks format, lints and dependencies
+lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, lints, templates and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(checkers)/bin/cfn-lint --regions eu-west-1 us-east-1 -- stacks/*/template.yaml src/lease/bootstrap.yaml
+	$(checkers)/bin/checkov --directory stacks --framework cloudformation --skip-download --quiet --compact
 	$(tools)/bin/cargo-deny check bans licenses sources
 	@if $(tools)/bin/cargo-deny fetch db >/dev/null 2>&1; then \
 		$(tools)/bin/cargo-deny check --disable-fetch advisories; \
@@ -47,5 +50,16 @@ lint: setup $(tools)/bin/cargo-deny ## Checks format, lints and dependencies
 bench: setup ## Measures the pipeline beside what one would use instead, and writes docs/benchmarks.md
 	benches/run
 
+# It brings many packages: it has a place of its own.
+$(tools)/schemathesis: workloads/api/tests/requirements.txt
+	python3 -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 $(tools)/bin/cargo-deny:
 	cargo install --quiet --locked --root $(tools) cargo-deny
+
+$(checkers)/installed.txt: local/lint-requirements.txt
+	python3 -m venv $(checkers)
+	$(checkers)/bin/pip install --quiet --disable-pip-version-check -r $<
+	cp $< $@

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use pipeline::event::Event;
+use pipeline::template::Template;
 use serde_json::Value;
 
 fn read(path: &str) -> String {
@@ -89,12 +90,34 @@ fn every_key_is_documented() {
     assert_eq!(documented, known);
 }
 
+const STACKS: [&str; 6] = ["vpc", "alb", "ecr", "ecs", "msk", "lambda"];
+
+/// The names that the rows of a section's table begin with.
+fn rows(page: &str, section: &str) -> BTreeSet<String> {
+    let rest = page.split(&format!("## {section}\n")).nth(1).expect("a section");
+    let rows = rest.split("\n## ").next().expect("a table").lines().filter(|line| line.starts_with("| `"));
+    rows.filter_map(|row| Some(row.split('`').nth(1)?.to_owned())).collect()
+}
+
+#[test]
+fn every_parameter_and_output_of_a_stack_is_documented() {
+    for stack in STACKS {
+        let path = format!("stacks/{stack}/template.yaml");
+        let template = Template::parse(&path, &read(&path)).expect("a template");
+        let page = read(&format!("stacks/{stack}/README.md"));
+        assert_eq!(rows(&page, "Parameters"), template.parameters.into_keys().collect(), "{stack}");
+        assert_eq!(rows(&page, "Outputs"), template.outputs.into_keys().collect(), "{stack}");
+    }
+}
+
 #[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).expect("a directory");
     let docs = docs.map(|entry| format!("docs/{}", entry.expect("an entry").file_name().to_string_lossy()));
-    for page in docs.chain(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned)) {
+    let stacks = STACKS.iter().chain(&["environments"]).map(|stack| format!("stacks/{stack}/README.md"));
+    let others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned);
+    for page in docs.chain(stacks).chain(others) {
         let directory = root.join(&page).parent().expect("a directory").to_owned();
         for link in
             read(&page).split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))

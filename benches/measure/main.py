@@ -6,7 +6,7 @@ import sys
 import table
 from system import System
 
-SUBJECTS = ("start", "changed", "first", "nothing", "image", "follow", "hundred")
+SUBJECTS = ("start", "changed", "first", "nothing", "image", "follow", "hundred", "api")
 
 
 def main(chosen):

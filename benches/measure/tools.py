@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "target/bench"
 PIPELINE = ROOT / "target/dist/pipeline"
 PROBE = ROOT / "target/dist/probe"
+API = ROOT / "target/dist/api"
 AWS = WORK / "tools/bin/aws"
 SCEPTRE = WORK / "tools/bin/sceptre"
 CDK = WORK / "tools/node_modules/.bin/cdk"

@@ -8,7 +8,9 @@ emulator's own service, where it has one.
 
 from ministack.services.cloudformation import provisioners, stacks
 
-from . import drift, ec2, event_sources, functions, images, msk, numbers, replacement, scaling, services
+from . import (
+    alarms, containers, drift, ec2, event_sources, functions, gateway, images, msk, numbers, replacement, scaling, services,
+)
 
 
 def extend():
@@ -16,6 +18,9 @@ def extend():
     for service in (ec2, msk, scaling):
         for name, resource_type in service.RESOURCE_TYPES.items():
             _register(name, resource_type)
+    alarms.allow_expressions()
+    containers.keep_declarations()
+    containers.restrict()
     replacement.show_replacements()
     ec2.add_vpc_cidr_attribute()
     event_sources.keep_kafka_properties()
@@ -25,6 +30,7 @@ def extend():
     functions.divide_by_weights()
     functions.count_by_version()
     functions.skip_memory_measurement()
+    gateway.answer_containers()
     images.pull_from_emulator()
     numbers.convert_numbers()
     drift.revert_drift()

@@ -1,6 +1,7 @@
-"""AWS::EC2::EIP and AWS::EC2::NatGateway.
+"""AWS::EC2::EIP, AWS::EC2::NatGateway, AWS::EC2::FlowLog, and the rules of security groups as resources of their own.
 
-They are records: no packet goes through them. Containers reach the outside through Docker's own network.
+They are records: no packet goes through them, or is held up or logged. Containers reach the outside through Docker's
+own network.
 """
 
 import re
@@ -80,6 +81,82 @@ def _delete_nat_gateway(physical_id, _properties):
         _field(ec2._delete_nat_gateway({"NatGatewayId": physical_id}), "natGatewayId")
 
 
+def _create_flow_log(logical_id, properties, _stack_name):
+    properties = _checked_flow_log(logical_id, properties)
+    request = {name: str(value) for name, value in properties.items() if name not in ("ResourceId", "Tags")}
+    response = ec2._create_flow_logs({**request, "ResourceId.1": properties["ResourceId"]})
+    flow_log_id = re.search("<item>(.*?)</item>", response[2].decode())[1]
+    provisioners._ec2_apply_tags(flow_log_id, properties)
+    return flow_log_id, {"Id": flow_log_id}
+
+
+def _checked_flow_log(logical_id, properties):
+    properties = checked(logical_id, properties, "ec2", "CreateFlowLogs", required=("ResourceId", "ResourceType"),
+                         only=("DeliverCrossAccountRole", "DeliverLogsPermissionArn", "DestinationOptions", "LogDestination",
+                               "LogDestinationType", "LogFormat", "LogGroupName", "MaxAggregationInterval",
+                               "ResourceType", "TrafficType"),
+                         besides=("ResourceId", "Tags"))
+    if properties["ResourceType"] == "VPC" and properties["ResourceId"] not in ec2._vpcs:
+        raise ValueError(f"The vpc ID '{properties['ResourceId']}' does not exist")
+    to_logs = properties.get("LogDestinationType", "cloud-watch-logs") == "cloud-watch-logs"
+    if to_logs and "DeliverLogsPermissionArn" not in properties:
+        raise ValueError("DeliverLogsPermissionArn is needed to deliver to CloudWatch Logs")
+    return properties
+
+
+def _update_flow_log(physical_id, old, new, _stack_name):
+    provisioners._ec2_apply_tags(physical_id, _checked_flow_log(physical_id, new), old)
+    return physical_id, {"Id": physical_id}
+
+
+def _delete_flow_log(physical_id, _properties):
+    ec2._delete_flow_logs({"FlowLogId.1": physical_id})
+
+
+def _rule_type(direction, peers):
+    """A rule of a security group; its group and whom it lets through can't change, and its description is its own."""
+    store = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}[direction]
+
+    def create(logical_id, properties, _stack_name):
+        group = _group(logical_id, properties)
+        [rule] = provisioners._ec2_sg_permissions([properties])
+        if any(ec2._rules_match(rule, other) for other in group[store]):
+            raise ValueError("the specified rule already exists")
+        group[store].append(rule)
+        rule_id = ec2._sg_rule_id(group["GroupId"], direction == "egress", rule)
+        return rule_id, {"Id": rule_id}
+
+    def update(physical_id, old, new, _stack_name):
+        delete(physical_id, old)
+        return create(physical_id, new, _stack_name)
+
+    def delete(_physical_id, properties):
+        group = ec2._security_groups.get(properties["GroupId"])
+        [rule] = provisioners._ec2_sg_permissions([properties])
+        if group:
+            group[store] = [other for other in group[store] if not ec2._rules_match(rule, other)]
+
+    return ResourceType(create, delete, update,
+                        create_only=("CidrIp", "CidrIpv6", "FromPort", "GroupId", "IpProtocol", "ToPort", *peers))
+
+
+def _group(logical_id, properties):
+    """The security group of a rule whose groups exist."""
+    checked(logical_id, properties, "ec2", "AuthorizeSecurityGroupEgress", required=("GroupId", "IpProtocol"),
+            only=("CidrIp", "FromPort", "GroupId", "IpProtocol", "ToPort"),
+            besides=("CidrIpv6", "Description", *_SOURCES, *_DESTINATIONS))
+    groups = [properties[name] for name in ("GroupId", "SourceSecurityGroupId", "DestinationSecurityGroupId")
+              if name in properties]
+    for group in groups:
+        if group not in ec2._security_groups:
+            raise ValueError(f"The security group '{group}' does not exist")
+    return ec2._security_groups[properties["GroupId"]]
+
+
+_SOURCES = ("SourcePrefixListId", "SourceSecurityGroupId", "SourceSecurityGroupOwnerId")
+_DESTINATIONS = ("DestinationPrefixListId", "DestinationSecurityGroupId")
+
+
 def _field(response, name):
     """A value out of one of the EC2 service's XML answers."""
     status, _, body = response
@@ -110,4 +187,11 @@ RESOURCE_TYPES = {
     "AWS::EC2::NatGateway": ResourceType(
         _create_nat_gateway, _delete_nat_gateway, _update_nat_gateway, tags="list",
         create_only=("AllocationId", "AvailabilityMode", "ConnectivityType", "PrivateIpAddress", "SubnetId", "VpcId")),
+    "AWS::EC2::FlowLog": ResourceType(
+        _create_flow_log, _delete_flow_log, _update_flow_log, tags="list",
+        create_only=("DeliverCrossAccountRole", "DeliverLogsPermissionArn", "DestinationOptions", "LogDestination",
+                     "LogDestinationType", "LogFormat", "LogGroupName", "MaxAggregationInterval", "ResourceId",
+                     "ResourceType", "TrafficType")),
+    "AWS::EC2::SecurityGroupIngress": _rule_type("ingress", _SOURCES),
+    "AWS::EC2::SecurityGroupEgress": _rule_type("egress", _DESTINATIONS),
 }

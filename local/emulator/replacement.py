@@ -7,6 +7,7 @@ resource reference: the properties with "Update requires: Replacement".
 from ministack.services.cloudformation import provisioners
 
 _CREATE_ONLY = {
+    "AWS::CloudWatch::Alarm": ("AlarmName",),
     "AWS::EC2::VPC": ("CidrBlock", "Ipv4IpamPoolId", "Ipv4NetmaskLength"),
     "AWS::ECS::Service": ("Cluster", "LaunchType", "Role", "SchedulingStrategy", "ServiceName"),
     "AWS::ECS::TaskDefinition": (

@@ -9,6 +9,7 @@ use aws_sdk_cloudformation::types::ResourceSignalStatus;
 /// The local cloud, seen from outside. What a project left in it is removed at the end.
 pub(crate) struct Cloud {
     project: String,
+    environment: String,
     runtime: tokio::runtime::Runtime,
     config: SdkConfig,
 }
@@ -23,6 +24,11 @@ impl Cloud {
     }
 
     pub(crate) fn in_region(project: &str, region: &str) -> Self {
+        Self::of_environment(project, "local", region)
+    }
+
+    /// Another environment than `local`.
+    pub(crate) fn of_environment(project: &str, environment: &str, region: &str) -> Self {
         let credentials = Credentials::new("test", "test", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -31,13 +37,17 @@ impl Cloud {
             .endpoint_url(Self::endpoint())
             .build();
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        Self { project: project.to_owned(), runtime, config }
+        Self { project: project.to_owned(), environment: environment.to_owned(), runtime, config }
+    }
+
+    fn stack_name(&self, stack: &str) -> String {
+        format!("{}-{}-{stack}", self.project, self.environment)
     }
 
     /// CloudFormation's status of a stack; `None` if there is no such stack.
     pub(crate) fn stack_status(&self, stack: &str) -> Option<String> {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         let answer = self.runtime.block_on(client.describe_stacks().stack_name(name).send()).ok()?;
         let status = answer.stacks().first()?.stack_status()?.as_str().to_owned();
         (status != "DELETE_COMPLETE").then_some(status)
@@ -46,7 +56,7 @@ impl Cloud {
     /// What a stack hands on.
     pub(crate) fn outputs(&self, stack: &str) -> BTreeMap<String, String> {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         let answer =
             self.runtime.block_on(client.describe_stacks().stack_name(name).send()).expect("a stack");
         let outputs = answer.stacks().first().expect("a stack").outputs().iter();
@@ -70,7 +80,7 @@ impl Cloud {
     /// What a stack was given.
     pub(crate) fn parameters(&self, stack: &str) -> BTreeMap<String, String> {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         let answer = self.block_on(client.describe_stacks().stack_name(name).send()).expect("a stack");
         let parameters = answer.stacks().first().expect("a stack").parameters().iter();
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
@@ -91,7 +101,7 @@ impl Cloud {
     /// How many change sets were ever left at a stack.
     pub(crate) fn change_sets(&self, stack: &str) -> usize {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         let answer = self.runtime.block_on(client.list_change_sets().stack_name(name).send());
         answer.map_or(0, |answer| answer.summaries().len())
     }
@@ -99,7 +109,7 @@ impl Cloud {
     /// Makes a stack without the pipeline, whatever comes of it.
     pub(crate) fn create_stack(&self, stack: &str, template: &str) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         self.runtime.block_on(async {
             client.create_stack().stack_name(&name).template_body(template).send().await.expect("a stack");
             settled(&client, &name).await;
@@ -109,7 +119,7 @@ impl Cloud {
     /// Makes a stack without the pipeline, and leaves it as it is where that fails.
     pub(crate) fn create_without_rollback(&self, stack: &str, template: &str) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         self.runtime.block_on(async {
             let create = client.create_stack().stack_name(&name).template_body(template);
             create.disable_rollback(true).send().await.expect("a stack");
@@ -120,7 +130,7 @@ impl Cloud {
     /// Updates a stack without the pipeline, and leaves it as it is where that fails.
     pub(crate) fn update_without_rollback(&self, stack: &str, template: &str) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         self.runtime.block_on(async {
             let update = client.update_stack().stack_name(&name).template_body(template);
             update.disable_rollback(true).send().await.expect("an update");
@@ -131,7 +141,7 @@ impl Cloud {
     /// Makes a stack's first change set and goes away.
     pub(crate) fn review_stack(&self, stack: &str, template: &str) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         let create = client
             .create_change_set()
             .stack_name(name)
@@ -143,7 +153,7 @@ impl Cloud {
 
     /// Deletes a stack by hand, whatever comes of it.
     pub(crate) fn delete_stack(&self, stack: &str) {
-        self.delete(&format!("{}-local-{stack}", self.project));
+        self.delete(&self.stack_name(stack));
     }
 
     /// Deletes what `pipeline bootstrap` made in the region.
@@ -162,7 +172,7 @@ impl Cloud {
     /// Waits until a stack waits at a wait condition named `Gate`.
     pub(crate) fn until_waiting(&self, stack: &str) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         super::until("a stack that waits at its gate", || {
             let answer =
                 self.runtime.block_on(client.describe_stack_events().stack_name(&name).send()).ok()?;
@@ -186,7 +196,7 @@ impl Cloud {
 
     fn signal_gate(&self, stack: &str, status: &ResourceSignalStatus) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        let name = format!("{}-local-{stack}", self.project);
+        let name = self.stack_name(stack);
         super::until("a stack that waits at its gate", || {
             let signal = client
                 .signal_resource()
@@ -231,7 +241,7 @@ impl Cloud {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
         for stack in ["lambda", "ecs", "msk", "alb", "ecr", "vpc", "logs", "data", "a", "b", "c", "d", "gate"]
         {
-            let name = format!("{}-local-{stack}", self.project);
+            let name = self.stack_name(stack);
             self.runtime.block_on(async {
                 if client.delete_stack().stack_name(&name).send().await.is_ok() {
                     while exists(&client, &name).await {
@@ -245,7 +255,7 @@ impl Cloud {
     fn empty_repositories(&self) {
         let client = aws_sdk_ecr::Client::new(&self.config);
         for workload in ["api", "event-processor"] {
-            let name = format!("{}-local/{workload}", self.project);
+            let name = format!("{}-{}/{workload}", self.project, self.environment);
             self.runtime.block_on(async {
                 let Ok(images) = client.list_images().repository_name(&name).send().await else { return };
                 let delete = client.batch_delete_image().repository_name(&name);
@@ -278,9 +288,9 @@ impl Drop for Cloud {
         self.delete_stacks();
         // Functions' containers outlive their stack in the emulator.
         let script = format!(
-            "docker ps --all --format '{{{{.ID}}}} {{{{.Image}}}}' | grep '/{0}-local/' | cut -d' ' -f1 | xargs -r docker rm -f;
-             docker images --format '{{{{.ID}}}} {{{{.Repository}}}}' | grep '/{0}-local/' | cut -d' ' -f1 | sort -u | xargs -r docker rmi -f",
-            self.project
+            "docker ps --all --format '{{{{.ID}}}} {{{{.Image}}}}' | grep '/{0}-{1}/' | cut -d' ' -f1 | xargs -r docker rm -f;
+             docker images --format '{{{{.ID}}}} {{{{.Repository}}}}' | grep '/{0}-{1}/' | cut -d' ' -f1 | sort -u | xargs -r docker rmi -f",
+            self.project, self.environment
         );
         let _ = Command::new("sh").args(["-c", &script]).output();
     }

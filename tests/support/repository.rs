@@ -14,7 +14,7 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// A copy of this repository as it is, its system under another name and with another topic.
+    /// A copy of this repository as it is, its system under another name and with other topics.
     pub(crate) fn of_this_project(endpoint: &str) -> Self {
         let repository = Self::empty();
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -36,10 +36,22 @@ impl Repository {
         repository.edit(
             "stacks/environments/local.yaml",
             "msk:\n",
-            &format!("msk:\n  TopicName: events-{}\n", repository.project),
+            &format!(
+                "msk:\n  TopicName: events-{0}\n  FailedTopicName: events-{0}-failed\n",
+                repository.project
+            ),
         );
+        for stack in ["alb", "msk"] {
+            repository.give_up_with_the_stack(&format!("stacks/{stack}/template.yaml"));
+        }
         repository.commit("Deploy under a name of its own");
         repository
+    }
+
+    /// What a template keeps when its stack is deleted would stay in the local cloud.
+    fn give_up_with_the_stack(&self, template: &str) {
+        let text = fs::read_to_string(self.path().join(template)).expect("a template");
+        self.write(template, &text.replace("DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete"));
     }
 
     /// A repository with these files; `PROJECT` in them becomes the project's name, `ENDPOINT` the local cloud's.

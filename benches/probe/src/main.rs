@@ -3,6 +3,7 @@
 mod changed;
 mod find;
 mod follow;
+mod produce;
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -22,7 +23,10 @@ async fn main() -> Result<()> {
         ["follow", endpoint, watched, project, stacks] => {
             follow::measure(endpoint, watched, project, stacks.parse()?).await?
         }
-        _ => bail!("usage: probe changed REPOSITORY BEFORE AFTER INPUT… | find … | follow …"),
+        ["produce", brokers, value, seconds, in_flight] => {
+            produce::measure(brokers, value, seconds.parse()?, in_flight.parse()?)?
+        }
+        _ => bail!("usage: probe changed REPOSITORY BEFORE AFTER INPUT… | find … | follow … | produce …"),
     };
     writeln!(std::io::stdout(), "{measured}")?;
     Ok(())
