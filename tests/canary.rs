@@ -8,7 +8,7 @@ use support::{Cloud, Repository, Running};
 const PIPELINE: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT", registry: "REGISTRY" }
+  local: { region: us-west-2, endpoint: "ENDPOINT", registry: "REGISTRY" }
 stacks:
   ecr:
   lambda: { parameters: { Image: "${workloads.api.image}" } }

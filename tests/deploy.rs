@@ -17,7 +17,7 @@ use support::{Cloud, Proxy, Repository, until};
 fn from_nothing_to_a_running_system_and_on() {
     let proxy = Proxy::start();
     let repository = Repository::of_this_project(&proxy.endpoint());
-    let cloud = Cloud::of(&repository.project);
+    let cloud = Cloud::in_region(&repository.project, "us-east-1");
     everything_is_created(&repository, &cloud);
     an_event_goes_all_the_way(&repository);
     nothing_to_do_writes_nothing(&repository, &proxy);

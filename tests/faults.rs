@@ -250,7 +250,7 @@ fn a_git_remote_that_answers_nonsense_is_said_and_asked_again() {
     let repository = Repository::with(&[
         (
             "pipeline.yaml",
-            "project: PROJECT\nenvironments:\n  local: { region: us-east-1, endpoint: \"ENDPOINT\", branch: main }\nstacks:\n  a:\n",
+            "project: PROJECT\nenvironments:\n  local: { region: us-west-2, endpoint: \"ENDPOINT\", branch: main }\nstacks:\n  a:\n",
         ),
         ("stacks/a/template.yaml", "Resources:\n  Topic: { Type: AWS::SNS::Topic }\n"),
     ]);

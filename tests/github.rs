@@ -13,7 +13,7 @@ const PIPELINE: &str = r#"
 project: PROJECT
 github: { repository: o/r, api_url: "GITHUB" }
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT", url: "https://${stacks.a.Name}.example.com" }
+  local: { region: us-west-2, endpoint: "ENDPOINT", url: "https://${stacks.a.Name}.example.com" }
 stacks:
   a:
 "#;

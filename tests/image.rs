@@ -101,7 +101,7 @@ fn host() -> String {
 fn ecr() -> aws_sdk_ecr::Client {
     let config = aws_sdk_ecr::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
+        .region(Region::new("us-west-2"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(endpoint());
     aws_sdk_ecr::Client::from_conf(config.build())

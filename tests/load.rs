@@ -80,7 +80,7 @@ fn tell(sink: &mut Option<BufReader<TcpStream>>, id: &str) -> anyhow::Result<()>
 fn every_acknowledged_event_is_processed_in_order_whatever_happens_meanwhile() {
     let sink = Sink::start();
     let repository = system(&sink);
-    let cloud = Cloud::of(&repository.project);
+    let cloud = Cloud::in_region(&repository.project, "us-east-1");
     repository.run(&[]).code(0);
 
     let load = Load::start(&repository.project);

@@ -16,7 +16,7 @@ use support::{Cloud, Output, Repository, Running};
 const TWO_STACKS: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT", url: "https://${stacks.a.Secret}.example.com" }
+  local: { region: us-west-2, endpoint: "ENDPOINT", url: "https://${stacks.a.Secret}.example.com" }
 stacks:
   a:
   b: { parameters: { Secret: "${stacks.a.Secret}" } }
@@ -37,7 +37,7 @@ Outputs:
 const BUILD: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT", registry: "REGISTRY" }
+  local: { region: us-west-2, endpoint: "ENDPOINT", registry: "REGISTRY" }
 workloads:
   web:
     inputs: [web]
@@ -275,7 +275,7 @@ fn github_learns_no_secret_and_what_it_repeats_is_not_shown() {
     let (address, seen) = refusing();
     let pipeline = format!(
         "project: PROJECT\ngithub: {{ repository: o/r, api_url: \"http://{address}\" }}\n\
-         environments:\n  local: {{ region: us-east-1, endpoint: \"ENDPOINT\" }}\nstacks:\n  a:\n"
+         environments:\n  local: {{ region: us-west-2, endpoint: \"ENDPOINT\" }}\nstacks:\n  a:\n"
     );
     let template = "Parameters: { Secret: { Type: String, NoEcho: true } }\n\
                     Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: !Ref Secret } } }\n";

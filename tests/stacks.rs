@@ -30,7 +30,7 @@ use support::{Cloud, Output, Repository};
 const THREE_STACKS: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT" }
+  local: { region: us-west-2, endpoint: "ENDPOINT" }
 stacks:
   a:
   b: { parameters: { Text: "${stacks.a.Text}" } }

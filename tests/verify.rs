@@ -15,7 +15,7 @@ use support::{Cloud, Output, Proxy, Repository};
 const ONE_STACK: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT" }
+  local: { region: us-west-2, endpoint: "ENDPOINT" }
 stacks:
   a:
 "#;
@@ -64,7 +64,7 @@ impl Outside {
         let credentials = Credentials::new("test", "test", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
+            .region(Region::new("us-west-2"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(Cloud::endpoint())
             .build();
@@ -139,7 +139,7 @@ fn a_system_full_of_mistakes_hears_of_all_at_once() {
             r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT" }
+  local: { region: us-west-2, endpoint: "ENDPOINT" }
 stacks:
   a:
   b:
@@ -209,7 +209,7 @@ Resources:
 #[test]
 fn with_the_wrong_credentials_nothing_in_aws_is_looked_at_but_the_rest_is() {
     let repository = one_stack("Resources: { Logs: { Type: AWS::Logs::LogGroup } }");
-    repository.edit("pipeline.yaml", "region: us-east-1", "region: us-east-1, account: '111111111111'");
+    repository.edit("pipeline.yaml", "region: us-west-2", "region: us-west-2, account: '111111111111'");
     let proxy = repository.behind_proxy();
     let output = verify(&repository).code(1);
     assert_eq!(proxy.take(), ["GetCallerIdentity"]);

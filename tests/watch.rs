@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const PIPELINE: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT", branch: main }
+  local: { region: us-west-2, endpoint: "ENDPOINT", branch: main }
 stacks:
   a:
 "#;

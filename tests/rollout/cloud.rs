@@ -18,7 +18,7 @@ pub(crate) fn config() -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
+        .region(Region::new("us-west-2"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint())
         .build()

@@ -82,7 +82,7 @@ impl Fixture {
             .log_driver(LogDriver::Awslogs)
             .options("awslogs-group", &self.name)
             .options("awslogs-create-group", "true")
-            .options("awslogs-region", "us-east-1")
+            .options("awslogs-region", "us-west-2")
             .options("awslogs-stream-prefix", "api");
         let container = container.log_configuration(log.build().expect("a log"));
         let answer = self

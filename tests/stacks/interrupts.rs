@@ -11,14 +11,14 @@ use crate::support::{Cloud, Repository, until};
 const PIPELINE: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT" }
+  local: { region: us-west-2, endpoint: "ENDPOINT" }
 stacks:
   gate:
   b: { parameters: { Text: "${workloads.app.image}" } }
 workloads:
   app:
     inputs: [Dockerfile]
-    repository: 000000000000.dkr.ecr.us-east-1.amazonaws.com/PROJECT-local/app
+    repository: 000000000000.dkr.ecr.us-west-2.amazonaws.com/PROJECT-local/app
     build: { command: "sleep 600 & echo $! > build.pid; wait" }
 "#;
 

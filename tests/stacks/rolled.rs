@@ -10,7 +10,7 @@ use crate::support::{Cloud, Output, Repository};
 const PIPELINE: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT", registry: "REGISTRY" }
+  local: { region: us-west-2, endpoint: "ENDPOINT", registry: "REGISTRY" }
 stacks:
   ecr:
   ecs: { parameters: { Image: "${workloads.api.image}" } }

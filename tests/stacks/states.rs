@@ -9,7 +9,7 @@ use crate::support::{Cloud, Output, Repository};
 const PIPELINE: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT" }
+  local: { region: us-west-2, endpoint: "ENDPOINT" }
 stacks:
   data:
 "#;

@@ -19,8 +19,9 @@ impl Cloud {
         "http://127.0.0.1:4566".to_owned()
     }
 
+    /// In a region without leases: `make demo` makes some in the one of this repository's own system.
     pub(crate) fn of(project: &str) -> Self {
-        Self::in_region(project, "us-east-1")
+        Self::in_region(project, "us-west-2")
     }
 
     pub(crate) fn in_region(project: &str, region: &str) -> Self {

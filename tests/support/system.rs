@@ -7,7 +7,7 @@ use super::{Cloud, Output, Proxy, Repository};
 const PIPELINE: &str = r#"
 project: PROJECT
 environments:
-  local: { region: us-east-1, endpoint: "ENDPOINT", registry: "REGISTRY" }
+  local: { region: us-west-2, endpoint: "ENDPOINT", registry: "REGISTRY" }
 stacks:
   ecr: { parameters: { Name: "${project}-${environment}" } }
   ecs: { parameters: { Name: "${project}-${environment}", Image: "${workloads.api.image}" } }
