@@ -9,7 +9,8 @@ emulator's own service, where it has one.
 from ministack.services.cloudformation import provisioners, stacks
 
 from . import (
-    alarms, containers, drift, ec2, event_sources, functions, gateway, images, msk, numbers, replacement, scaling, services,
+    alarms, containers, drift, ec2, event_sources, functions, gateway, images, load_balancer, msk, numbers,
+    replacement, scaling, services,
 )
 
 
@@ -32,6 +33,7 @@ def extend():
     functions.skip_memory_measurement()
     gateway.answer_containers()
     images.pull_from_emulator()
+    load_balancer.skip_targets_that_are_not_up()
     numbers.convert_numbers()
     drift.revert_drift()
     services.wait_until_steady()
