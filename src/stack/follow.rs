@@ -126,6 +126,7 @@ impl Operation {
             return Ok(Look::Continue(()));
         }
         self.idle = 0;
+        post.turn().await;
         let ended = self.ended_unseen(client).await;
         Ok(ended.map_or(Look::Continue(()), |live| Look::Break(Some(live))))
     }

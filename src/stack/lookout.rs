@@ -110,6 +110,11 @@ impl Post {
         }
     }
 
+    /// Waits for a turn to look at this stack alone.
+    pub(super) async fn turn(&self) {
+        self.lookout.pace.turn().await;
+    }
+
     /// Whether the stack is one in which something happens, so that its events are worth a look soon.
     pub(super) fn expect_news(&self, news: bool) {
         if let Some(stack) = self.lookout.watch().stacks.get_mut(&self.stack_id) {
