@@ -82,6 +82,21 @@ impl Operation {
     }
 
     async fn look(&mut self, client: &Client, post: &mut Post, events: &StepEvents) -> Result<Look, Failure> {
+        let look = self.look_once(client, post, events).await?;
+        let all_shown = self.seen.last().is_some_and(|event| event.ends(&self.stack_id));
+        if look.is_break() && !all_shown {
+            // What happened since its events were looked at last belongs to it, too: the cause of a failure, perhaps.
+            self.show_fresh(client, events).await?;
+        }
+        Ok(look)
+    }
+
+    async fn look_once(
+        &mut self,
+        client: &Client,
+        post: &mut Post,
+        events: &StepEvents,
+    ) -> Result<Look, Failure> {
         match post.next(client).await? {
             Sighting::Turn => self.look_at_events(client, post, events).await,
             Sighting::Stack(Some(live)) if live.status.busy() => {
@@ -93,14 +108,8 @@ impl Operation {
             }
             // The list may be older than the operation.
             Sighting::Stack(_) if !self.begun() => Ok(Look::Continue(())),
-            Sighting::Stack(Some(live)) => {
-                self.show_fresh(client, events).await?;
-                Ok(Look::Break(Some(*live)))
-            }
-            Sighting::Stack(None) => {
-                self.show_fresh(client, events).await?;
-                self.unless_busy(client).await
-            }
+            Sighting::Stack(Some(live)) => Ok(Look::Break(Some(*live))),
+            Sighting::Stack(None) => self.unless_busy(client).await,
         }
     }
 

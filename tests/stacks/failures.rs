@@ -1,10 +1,14 @@
 //! What fails says why, stops what depends on it and nothing else, and is mended by the next run.
 
+use std::sync::mpsc::channel;
+
 use pipeline::event::{Outcome, RunResult};
 use pipeline::failure::Failure;
 use pipeline::plan::{Action, StepId};
 
-use super::{REFUSED, TEMPLATE, failure, three_stacks, with_template_of_a};
+use super::support::proxy::Fate;
+use super::support::{Cloud, Repository, until};
+use super::{GATE, REFUSED, TEMPLATE, failure, three_stacks, with_template_of_a};
 
 #[test]
 fn a_failed_creation_blocks_what_depends_on_it_and_is_mended_by_the_next_run() {
@@ -31,6 +35,40 @@ fn a_failed_creation_blocks_what_depends_on_it_and_is_mended_by_the_next_run() {
     let output = repository.run(&[]).code(0);
     assert_eq!(output.changed(), ["stack/a", "stack/b"]);
     assert_eq!(repository.run(&[]).code(0).result(), RunResult::Unchanged);
+}
+
+/// The operation ends between a look at its events and one at the stack.
+#[test]
+fn the_cause_is_told_of_an_end_that_no_event_had_told_of() {
+    let repository = Repository::with(&[
+        (
+            "pipeline.yaml",
+            "project: PROJECT\nenvironments:\n  local: { region: us-west-2, endpoint: \"ENDPOINT\" }\nstacks:\n  gate:\n",
+        ),
+        ("stacks/gate/template.yaml", GATE),
+    ]);
+    let cloud = Cloud::of(&repository.project);
+    let proxy = repository.behind_proxy();
+    let (about_to_look, looking) = channel();
+    let (go_on, going) = channel::<()>();
+    proxy.plan(move |operation, before| {
+        // The first one looks at what is live before the operation.
+        if operation == "DescribeStacks" && before == 1 {
+            about_to_look.send(()).expect("somebody who waits for it");
+            going.recv().expect("leave to go on");
+        }
+        Fate::Passed
+    });
+    let run = repository.start_run(&[]);
+    looking.recv().expect("a run that is about to look at the stack");
+    cloud.fail_gate("gate");
+    until("the end of the operation", || cloud.stack_status("gate").is_none().then_some(()));
+    go_on.send(()).expect("a run that waits for it");
+    let failed = failure(&run.end().code(1), "stack/gate");
+    assert!(
+        failed.details[0].starts_with("Gate (AWS::CloudFormation::WaitCondition) CREATE_FAILED"),
+        "{failed}"
+    );
 }
 
 #[test]
