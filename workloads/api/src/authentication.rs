@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use hex::FromHex as _;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
 /// Who may send events.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Authentication {
     /// Each caller's name and the hash of its key; `None` lets everybody in.
     callers: Option<Vec<(String, [u8; 32])>>,
@@ -35,7 +36,7 @@ impl Authentication {
             )
         })?;
         let callers = hashes.into_iter().map(|(name, hash)| {
-            let hash = unhex(&hash).with_context(|| {
+            let hash = <[u8; 32]>::from_hex(hash).ok().with_context(|| {
                 format!(
                     "the value of `{name}` is no SHA-256 of 64 hex digits: `printf %s KEY | sha256sum` makes one"
                 )
@@ -75,15 +76,6 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, key) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| key.trim_ascii())
-}
-
-fn unhex(text: &str) -> anyhow::Result<[u8; 32]> {
-    ensure!(text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair)?, 16)?;
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

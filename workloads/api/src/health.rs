@@ -14,7 +14,7 @@ pub struct Health {
 impl Health {
     /// Notes whether a broker could be reached; tells whether that is news.
     pub fn saw_broker(&self, reachable: bool) -> bool {
-        let first = reachable && !self.reached.swap(reachable || self.reached.load(Relaxed), Relaxed);
+        let first = reachable && !self.reached.swap(true, Relaxed);
         self.reachable.swap(reachable, Relaxed) != reachable || first
     }
 

@@ -35,7 +35,7 @@ fn the_description_is_true() {
         ])
         .current_dir(directory.path())
         .output()
-        .expect("schemathesis: `make target/tools/schemathesis` installs it");
+        .expect("schemathesis: `make target/tools/schemathesis/installed.txt` installs it");
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(!broker.records().is_empty());

@@ -5,8 +5,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use pem::Pem;
 
 /// The region and credentials are Lambda's, in the environment.
 ///
@@ -27,11 +26,8 @@ pub fn http_client() -> anyhow::Result<SharedHttpClient> {
 
 /// Mozilla's root certificates: the image has none of its own.
 fn roots() -> TrustStore {
-    let pem: String =
+    let pem = |certificate: &[u8]| pem::encode(&Pem::new("CERTIFICATE", certificate));
+    let certificates: String =
         webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|certificate| pem(certificate)).collect();
-    TrustStore::empty().with_pem_certificate(pem)
-}
-
-fn pem(certificate: &[u8]) -> String {
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate))
+    TrustStore::empty().with_pem_certificate(certificates)
 }

@@ -117,39 +117,28 @@ fn log(path: &str, trace: &TraceContext, response: &Response, problem: Option<&P
     let work = response.extensions().get::<events::Work>().cloned().unwrap_or_default();
     let events::Work { caller, bytes, events } = work;
     let detail = problem.map(|problem| problem.detail.as_ref()).unwrap_or_default();
+    macro_rules! failure {
+        ($level:ident, $problem:ident, $message:literal) => {
+            tracing::$level!(
+                trace_id,
+                span_id,
+                path,
+                caller,
+                status,
+                problem = $problem,
+                detail,
+                bytes,
+                events,
+                millis,
+                $message
+            )
+        };
+    }
     match problem.map(|problem| problem.kind.name()) {
         // Load balancers and orchestrators ask for health every few seconds.
         None if path != "/events" => {}
         None => tracing::info!(trace_id, span_id, caller, status, bytes, events, millis, "events published"),
-        Some(problem) if status >= 500 => {
-            tracing::error!(
-                trace_id,
-                span_id,
-                path,
-                caller,
-                status,
-                problem,
-                detail,
-                bytes,
-                events,
-                millis,
-                "request failed"
-            );
-        }
-        Some(problem) => {
-            tracing::info!(
-                trace_id,
-                span_id,
-                path,
-                caller,
-                status,
-                problem,
-                detail,
-                bytes,
-                events,
-                millis,
-                "request refused"
-            );
-        }
+        Some(problem) if status >= 500 => failure!(error, problem, "request failed"),
+        Some(problem) => failure!(info, problem, "request refused"),
     }
 }

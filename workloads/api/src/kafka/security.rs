@@ -5,8 +5,7 @@ use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_msk_iam_sasl_signer::generate_auth_token_from_credentials_provider;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use pem::Pem;
 use rdkafka::client::OAuthToken;
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::runtime::Handle;
@@ -60,25 +59,8 @@ fn trust(config: &mut ClientConfig, authorities: Option<&str>) {
 
 /// Mozilla's list, as PEM.
 fn public_authorities() -> String {
-    let pem = |certificate: &[u8]| {
-        format!(
-            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-            lines(&STANDARD.encode(certificate))
-        )
-    };
+    let pem = |certificate: &[u8]| pem::encode(&Pem::new("CERTIFICATE", certificate));
     TLS_SERVER_ROOT_CERTS.iter().map(|certificate| pem(certificate)).collect()
-}
-
-/// PEM has at most 64 characters a line.
-fn lines(base64: &str) -> String {
-    let mut lines = String::with_capacity(base64.len() + base64.len() / 64);
-    for (index, character) in base64.char_indices() {
-        if index > 0 && index % 64 == 0 {
-            lines.push('\n');
-        }
-        lines.push(character);
-    }
-    lines
 }
 
 impl Iam {
