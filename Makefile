@@ -8,6 +8,7 @@ pipeline := $(target)/debug/pipeline
 # The tools that are built for this repository alone.
 tools := target/tools
 checkers := $(tools)/checkers
+schemathesis := $(tools)/schemathesis
 
 .PHONY: help setup up down build demo test lint bench
 
@@ -32,7 +33,7 @@ demo: setup up build ## Deploys this repository's own system to the local cloud
 	$(pipeline) status --env local
 	@local/try
 
-test: setup up $(tools)/schemathesis ## Runs all tests, against the local cloud
+test: setup up $(schemathesis)/installed.txt ## Runs all tests, against the local cloud
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
 lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, lints, templates and dependencies
@@ -50,16 +51,13 @@ lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, 
 bench: setup ## Measures the pipeline beside what one would use instead, and writes docs/benchmarks.md
 	benches/run
 
-# It brings many packages: it has a place of its own.
-$(tools)/schemathesis: workloads/api/tests/requirements.txt
-	python3 -m venv $@
-	$@/bin/pip install --quiet --disable-pip-version-check -r $<
-	touch $@
-
 $(tools)/bin/cargo-deny:
 	cargo install --quiet --locked --root $(tools) cargo-deny
 
+# They bring many packages: each has a place of its own.
 $(checkers)/installed.txt: local/lint-requirements.txt
-	python3 -m venv $(checkers)
-	$(checkers)/bin/pip install --quiet --disable-pip-version-check -r $<
+$(schemathesis)/installed.txt: workloads/api/tests/requirements.txt
+$(checkers)/installed.txt $(schemathesis)/installed.txt:
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	cp $< $@
