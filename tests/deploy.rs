@@ -2,14 +2,13 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pipeline::event::RunResult;
 use pipeline::plan::{Action, ChangeKind};
+use support::request::request;
 use support::{Cloud, Proxy, Repository, until};
 
 /// One deployment after the other, as they would come over a day: each rests on the one before.
@@ -114,7 +113,7 @@ fn a_line_of_the_api_rolls_the_api(repository: &Repository) {
     assert_eq!(errors, 0, "of {asked} requests");
     // The emulator takes the old task out of the target group a moment after the deployment.
     until("the new task alone to answer", || {
-        let (_, body) = request(&repository.project, "GET", "/healthz", "");
+        let (_, body) = request(&repository.project, "GET", "/healthz", &[], "");
         (body == "fine").then_some(())
     });
 }
@@ -149,25 +148,6 @@ fn a_changed_template_changes_its_stack(repository: &Repository) {
     );
 }
 
-/// A request through the load balancer: the status and the body.
-fn request(project: &str, method: &str, path: &str, body: &str) -> (u16, String) {
-    let asked = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(Cloud::endpoint().trim_start_matches("http://"))?;
-        write!(
-            stream,
-            "{method} /_alb/{}-local{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-            project,
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = asked().unwrap_or_default();
-    let code = answer.split_whitespace().nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    (code, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
-}
-
 /// Asks the load balancer without a pause until it is stopped.
 struct Load {
     stopped: Arc<AtomicBool>,
@@ -183,7 +163,7 @@ impl Load {
         let project = repository.project.clone();
         let thread = std::thread::spawn(move || {
             while !shared.0.load(Ordering::Relaxed) {
-                let (code, _) = request(&project, "GET", "/healthz", "");
+                let (code, _) = request(&project, "GET", "/healthz", &[], "");
                 shared.1.fetch_add(1, Ordering::Relaxed);
                 shared.2.fetch_add(usize::from(code != 200), Ordering::Relaxed);
                 std::thread::sleep(std::time::Duration::from_millis(20));

@@ -61,18 +61,20 @@ impl Environment {
     }
 }
 
+fn is_made_whole(name: &'static str, url: &str) {
+    let environment = Environment::new(name);
+    environment.deploy();
+    assert_eq!(environment.cloud.outputs("alb")["Url"], url);
+    let settings = environment.settings();
+    assert!(settings.contains("none of 10 slow or risky settings"), "{settings}");
+}
+
 #[test]
 fn production_is_made_whole() {
-    let prod = Environment::new("prod");
-    prod.deploy();
-    assert_eq!(prod.cloud.outputs("alb")["Url"], "https://events.example.com");
-    assert!(prod.settings().contains("none of 10 slow or risky settings"), "{}", prod.settings());
+    is_made_whole("prod", "https://events.example.com");
 }
 
 #[test]
 fn staging_is_made_whole() {
-    let staging = Environment::new("staging");
-    staging.deploy();
-    assert_eq!(staging.cloud.outputs("alb")["Url"], "https://staging.events.example.com");
-    assert!(staging.settings().contains("none of 10 slow or risky settings"), "{}", staging.settings());
+    is_made_whole("staging", "https://staging.events.example.com");
 }

@@ -36,12 +36,16 @@ Resources:
   Kept: { Type: AWS::SSM::Parameter, Properties: { Type: String, Value: !Ref Text, Description: about it } }
 ";
 
-fn bootstrapped() -> (Repository, Cloud) {
-    let repository = Repository::with(&[
-        ("pipeline.yaml", PIPELINE),
+fn repository_in(region: &str) -> Repository {
+    Repository::with(&[
+        ("pipeline.yaml", &PIPELINE.replace(REGION, region)),
         ("stacks/gate/template.yaml", GATE),
         ("stacks/b/template.yaml", TEMPLATE),
-    ]);
+    ])
+}
+
+fn bootstrapped() -> (Repository, Cloud) {
+    let repository = repository_in(REGION);
     repository.pipeline(&["bootstrap", "--env", "local"]).code(0);
     let cloud = Cloud::in_region(&repository.project, REGION);
     (repository, cloud)
@@ -230,9 +234,7 @@ fn bootstrap_changes_nothing_the_second_time() {
 #[test]
 fn several_may_bootstrap_at_once() {
     let region = "sa-east-1";
-    let repository = Repository::with(&[("pipeline.yaml", &PIPELINE.replace(REGION, region))]);
-    repository.write("stacks/gate/template.yaml", GATE);
-    repository.write("stacks/b/template.yaml", TEMPLATE);
+    let repository = repository_in(region);
     let cloud = Cloud::in_region(&repository.project, region);
     for _ in 0..3 {
         let together: Vec<_> = (0..6).map(|_| repository.start(&["bootstrap", "--env", "local"])).collect();
@@ -246,11 +248,7 @@ fn several_may_bootstrap_at_once() {
 
 #[test]
 fn without_a_table_there_is_nothing_to_unlock() {
-    let repository = Repository::with(&[
-        ("pipeline.yaml", &PIPELINE.replace("eu-west-1", "ap-south-1")),
-        ("stacks/gate/template.yaml", GATE),
-        ("stacks/b/template.yaml", TEMPLATE),
-    ]);
+    let repository = repository_in("ap-south-1");
     let output = repository.pipeline(&["unlock", "--env", "local"]).code(1);
     assert!(output.stderr.contains("`pipeline bootstrap --env local`"), "{}", output.stderr);
 }

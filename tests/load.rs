@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::request::request;
 use support::{Cloud, Repository};
 
 /// How many events there are at least. They go on for as long as the run does.
@@ -26,28 +27,16 @@ const BATCH: usize = 250;
 const PACE: usize = 300;
 /// Every so many events of a caller, one is poison.
 const POISON: usize = 6_000;
+const HEADERS: [&str; 2] = ["Authorization: Bearer demo", "Content-Type: application/cloudevents-batch+json"];
 /// How long all of them may take.
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// What stands in for a team's own work: it tells the test, and waits until the test knows.
-const PROCESS: &str = r#"//! Tells a test about every event.
-
-use std::io::{BufRead as _, BufReader, Write as _};
+const PROCESS: &str = r#"use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, anyhow};
-
-use crate::cloudevent::CloudEvent;
-
-/// Why an event could not be processed.
-#[derive(Debug)]
-pub enum Failure {
-    /// To be tried again.
-    Retry(anyhow::Error),
-    /// Not to be tried again.
-    Reject(anyhow::Error),
-}
 
 static SINK: Mutex<Option<BufReader<TcpStream>>> = Mutex::new(None);
 
@@ -115,10 +104,12 @@ fn every_acknowledged_event_is_processed_in_order_whatever_happens_meanwhile() {
 /// This repository's own system, with the test's processing, a canary, and two tasks of the API.
 fn system(sink: &Sink) -> Repository {
     let repository = Repository::of_this_project(&Cloud::endpoint());
-    repository.write(
-        "workloads/event-processor/src/process.rs",
-        &PROCESS.replace("SINK_PORT", &sink.port.to_string()),
-    );
+    let begins = "/// Processes one event.";
+    let (before, _) = include_str!("../workloads/event-processor/src/process.rs")
+        .split_once(begins)
+        .expect("the function that a team replaces");
+    let process = PROCESS.replace("SINK_PORT", &sink.port.to_string());
+    repository.write("workloads/event-processor/src/process.rs", &format!("{before}{process}"));
     repository.edit("stacks/environments/local.yaml", "  MinTasks: 1\n", "  MinTasks: 2\n");
     let local =
         std::fs::read_to_string(repository.path().join("stacks/environments/local.yaml")).expect("values");
@@ -419,7 +410,7 @@ impl Caller {
     fn post(&self, body: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let status = self.try_post(body).unwrap_or_default();
+            let (status, _) = request(&self.project, "POST", "/events", &HEADERS, body);
             if status == 202 {
                 return;
             }
@@ -427,20 +418,5 @@ impl Caller {
             assert!(Instant::now() < deadline, "the API takes no events: {status}");
             std::thread::sleep(Duration::from_millis(200));
         }
-    }
-
-    fn try_post(&self, body: &str) -> std::io::Result<u16> {
-        let mut stream = TcpStream::connect(Cloud::endpoint().trim_start_matches("http://"))?;
-        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
-        write!(
-            stream,
-            "POST /_alb/{}-local/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer demo\r\n\
-             Content-Type: application/cloudevents-batch+json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.project,
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.split_whitespace().nth(1).and_then(|code| code.parse().ok()).unwrap_or_default())
     }
 }

@@ -159,7 +159,8 @@ impl Lease {
         self.table.write(&asked).await.map(drop)
     }
 
-    /// Ends the lease, whoever holds it, at this time by the table's clock. A run that still goes on can't change anything any more.
+    /// Ends the lease, whoever holds it, at this time by the table's clock. A run that still goes on can't change
+    /// anything any more.
     ///
     /// # Errors
     /// If the lease was written meanwhile, or can't be written.

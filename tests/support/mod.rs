@@ -7,6 +7,7 @@ mod cloud;
 mod output;
 pub(crate) mod proxy;
 mod repository;
+pub(crate) mod request;
 mod running;
 pub(crate) mod system;
 
