@@ -219,7 +219,7 @@ async fn fail(fixture: &Fixture, witnesses: &Witnesses) -> (String, Vec<String>)
 async fn tasks_that_end_at_once_trip_the_breaker_and_the_old_revision_serves_again() {
     with_service(true, async |fixture| {
         let (said, told) = fail(fixture, &fixture.witnesses).await;
-        let filters = vec![(r"\d tasks stopped:", "N tasks stopped:"), (r"task [0-9a-f-]{32,36}", "task ID")];
+        let filters = vec![(r"\d+ tasks stopped:", "N tasks stopped:"), (r"task [0-9a-f-]{32,36}", "task ID")];
         insta::with_settings!({ filters => filters }, {
             insta::assert_snapshot!(said, @"
             service api could not be moved to api:2: ECS deployment circuit breaker was triggered after 3 consecutive task failures.
@@ -241,7 +241,7 @@ async fn without_a_breaker_tasks_that_keep_ending_are_not_waited_for_and_neither
     with_service(false, async |fixture| {
         let unplugged = config().into_builder().endpoint_url("http://127.0.0.1:1");
         let (said, told) = fail(fixture, &witnesses(&unplugged.build())).await;
-        insta::with_settings!({ filters => vec![(r"\d tasks stopped", "N tasks stopped")] }, {
+        insta::with_settings!({ filters => vec![(r"\d+ tasks stopped", "N tasks stopped")] }, {
             insta::assert_snapshot!(said, @"
             service api could not be moved to api:2: N tasks stopped and none stayed up
               N tasks stopped: Essential container exited; container app: exit code 3
