@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::location::Location;
+
 /// An error as a person needs it: what was tried and what came back, the details, and what to do now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -15,12 +17,15 @@ pub struct Failure {
     /// What to do now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Where in the repository what failed is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
 }
 
 impl Failure {
     /// A failure with nothing but its message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), details: Vec::new(), hint: None }
+        Self { message: message.into(), details: Vec::new(), hint: None, location: None }
     }
 
     /// The same failure, with a fact that explains it.
@@ -28,6 +33,15 @@ impl Failure {
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.details.push(detail.into());
         self
+    }
+
+    /// The same failure, with a fact that explains it and where what it is about is written, if that is known.
+    #[must_use]
+    pub fn detail_at(self, (detail, location): (String, Option<Location>)) -> Self {
+        let failure = self.detail(detail);
+        let Some(location) = location else { return failure };
+        let failure = failure.detail(format!("at {location}"));
+        Self { location: failure.location.clone().or(Some(location)), ..failure }
     }
 
     /// The same failure, with what to do now.

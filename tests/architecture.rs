@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules; each uses only those to the right of it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 24] = [
     "cli",
+    "github",
     "report",
     "drift",
     "status",
@@ -25,12 +26,14 @@ const ORDER: [&str; 22] = [
     "config",
     "yaml",
     "failure",
+    "location",
     "diagnostic",
     "redact",
 ];
 
 /// Modules that data goes into and data comes out of, and nothing else.
-const PURE: [&str; 7] = ["config", "plan", "template", "yaml", "failure", "diagnostic", "redact"];
+const PURE: [&str; 8] =
+    ["config", "plan", "template", "yaml", "failure", "location", "diagnostic", "redact"];
 
 /// Crates and modules of the standard library through which I/O would happen.
 const IO: [&str; 8] = ["std::fs", "std::net", "std::process", "std::io", "tokio", "aws_", "git2", "bollard"];

@@ -156,6 +156,7 @@ fn change(kind: ChangeKind, replacement: Replacement, resource_type: &str) -> Ch
         physical_id: None,
         replacement,
         properties: Vec::new(),
+        location: None,
     }
 }
 

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::location::Location;
+
 /// What happens to one resource of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -17,6 +19,9 @@ pub struct Change {
     /// The properties that change, where CloudFormation names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<PropertyChange>,
+    /// Where the template declares the resource; not where it is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
 }
 
 /// What happens to a resource.

@@ -1,22 +1,19 @@
-//! Sinks of events: what people, programs and GitHub get to see of a plan or a run.
+//! Outputs: what people and programs get to see of a plan or a run.
 //!
-//! Nothing in here has a say in a deployment: an output that can't be written to is given up in silence, and
-//! a GitHub that does not answer ends in a warning.
+//! Nothing in here has a say in a deployment: an output that can't be written to is given up in silence.
 
 mod board;
 mod changes;
 mod drift_text;
 mod json;
 mod live;
-mod paint;
+pub(crate) mod paint;
 mod plain;
 mod plan_text;
 mod run_text;
 mod safe;
 mod tree;
-mod words;
-
-pub mod github;
+pub(crate) mod words;
 
 use std::io::{IsTerminal, Stdout, stdout};
 use std::time::Duration;
@@ -27,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
+pub(crate) use board::Board;
 pub use drift_text::drift_text;
 pub use json::Json;
 pub use live::Live;
@@ -93,7 +91,7 @@ impl Reporter {
 }
 
 /// Shows events on standard output until [`Event::Finished`] or until every sender is gone, and hands each on to
-/// `others`: further sinks with a pace of their own, such as [`github`].
+/// `others`: further sinks with a pace of their own, such as [`crate::github`].
 ///
 /// Has to be called within a Tokio runtime. Output is written from a thread of its own, as a terminal or a
 /// pipe that nobody reads may block for as long as it likes.

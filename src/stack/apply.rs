@@ -168,7 +168,7 @@ impl Step<'_> {
                 let status = ended.map_or_else(|| "DELETE_COMPLETE".to_owned(), |live| live.status.0);
                 let causes = operation.causes(self.client, &spec.template).await;
                 let failure = Failure::new(what_happened(&spec.stack_name, &status));
-                Err(explain(causes.into_iter().fold(failure, Failure::detail), &status))
+                Err(explain(causes.into_iter().fold(failure, Failure::detail_at), &status))
             }
         }
     }
@@ -222,6 +222,7 @@ fn from_template(spec: &Spec) -> Vec<Change> {
         physical_id: None,
         replacement: Replacement::Never,
         properties: Vec::new(),
+        location: spec.template.location(logical_id),
     };
     spec.template.resources.iter().map(add).collect()
 }

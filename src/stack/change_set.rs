@@ -16,6 +16,7 @@ use super::{Live, ParameterValue, Spec, live};
 use crate::aws::failure;
 use crate::failure::Failure;
 use crate::plan::{Change, ChangeKind, PropertyChange, Replacement};
+use crate::template::Template;
 
 /// A change set that is ready: CloudFormation's own word on what would happen.
 #[derive(Debug, Clone)]
@@ -109,7 +110,7 @@ async fn judge(
             .changes()
             .iter()
             .filter_map(|change| change.resource_change())
-            .map(change)
+            .map(|resource| change(resource, &spec.template))
             .collect(),
         retained: described
             .changes()
@@ -273,7 +274,7 @@ async fn refusal(
         Failure::new(format!("CloudFormation refused the change set for {}: {reason}", spec.stack_name))
             .hint("nothing was changed; mend the template or its parameters and run again");
     let invalid = validation::findings(client, Validated::ChangeSet(&change_set.id), &spec.template).await;
-    Some(invalid.into_iter().fold(failure, Failure::detail))
+    Some(invalid.into_iter().fold(failure, Failure::detail_at))
 }
 
 /// Deletes a change set that is not executed, and the empty stack that a first one leaves behind.
@@ -334,7 +335,7 @@ async fn is_executed(client: &Client, change_set: &ChangeSet) -> bool {
     }
 }
 
-fn change(change: &ResourceChange) -> Change {
+fn change(change: &ResourceChange, template: &Template) -> Change {
     Change {
         kind: match change.action() {
             Some(ChangeAction::Add) => ChangeKind::Add,
@@ -352,6 +353,7 @@ fn change(change: &ResourceChange) -> Change {
             _ => Replacement::Never,
         },
         properties: properties(change.details()),
+        location: change.logical_resource_id().and_then(|id| template.location(id)),
     }
 }
 

@@ -10,6 +10,7 @@ use super::{ResourceEvent, Waiting, Waits, root_cause};
 use crate::aws::failure;
 use crate::event::{Event, StepEvents, Unit};
 use crate::failure::Failure;
+use crate::location::Location;
 use crate::template::Template;
 
 /// After so many looks without an event the stack itself is looked at.
@@ -163,12 +164,11 @@ impl Operation {
 
     /// The oldest real cause of the operation's failure, and where the resource is declared. Without a failed resource
     /// nothing was made: then early validation has its findings.
-    pub async fn causes(&self, client: &Client, template: &Template) -> Vec<String> {
+    pub async fn causes(&self, client: &Client, template: &Template) -> Vec<(String, Option<Location>)> {
         let Some(cause) = self.cause() else {
             return validation::findings(client, Validated::Stack(&self.stack_id), template).await;
         };
-        let place = template.place(&cause.logical_id).map(|place| format!("at {place}"));
-        std::iter::once(cause.to_string()).chain(place).collect()
+        vec![(cause.to_string(), template.location(&cause.logical_id))]
     }
 
     /// The oldest real cause of the operation's failure.

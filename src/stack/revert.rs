@@ -134,6 +134,7 @@ mod tests {
                 after: Some("$LATEST".to_owned()),
                 replacement: Replacement::Never,
             }],
+            location: None,
         }
     }
 

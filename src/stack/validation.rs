@@ -1,6 +1,7 @@
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{EventFilter, OperationEvent};
 
+use crate::location::Location;
 use crate::template::Template;
 
 /// What is validated before anything is made.
@@ -14,7 +15,7 @@ pub(super) enum Validated<'a> {
 
 /// What early validation has found, each finding with the line of its resource: it leaves its findings in the
 /// operation's events only. Not every endpoint has them.
-pub(super) async fn findings(client: &Client, what: Validated<'_>, template: &Template) -> Vec<String> {
+pub(super) async fn findings(client: &Client, what: Validated<'_>, template: &Template) -> Vec<(String, Option<Location>)> {
     let filter = EventFilter::builder().failed_events(true).build();
     let call = match what {
         Validated::ChangeSet(id) => client.describe_events().change_set_name(id),
@@ -24,18 +25,15 @@ pub(super) async fn findings(client: &Client, what: Validated<'_>, template: &Te
     // The stack's own events only repeat that there are findings.
     let about_stack = |event: &&OperationEvent| event.resource_type() == Some("AWS::CloudFormation::Stack");
     let events = answer.operation_events().iter().filter(|event| !about_stack(event));
-    events.flat_map(|event| finding(event, template)).collect()
+    events.filter_map(|event| finding(event, template)).collect()
 }
 
-fn finding(event: &OperationEvent, template: &Template) -> Vec<String> {
-    let Some(reason) = event.validation_status_reason().or(event.resource_status_reason()) else {
-        return Vec::new();
-    };
+fn finding(event: &OperationEvent, template: &Template) -> Option<(String, Option<Location>)> {
+    let reason = event.validation_status_reason().or(event.resource_status_reason())?;
     let path = event.validation_path();
     let place = path.or(event.logical_resource_id()).unwrap_or("template");
     let resource = path.and_then(resource_in).or(event.logical_resource_id());
-    let line = resource.and_then(|resource| template.place(resource));
-    std::iter::once(format!("{place}: {reason}")).chain(line.map(|line| format!("at {line}"))).collect()
+    Some((format!("{place}: {reason}"), resource.and_then(|resource| template.location(resource))))
 }
 
 /// The resource in `/Resources/Queue/Properties/DelaySeconds`.
@@ -56,12 +54,12 @@ mod tests {
             .validation_status_reason("100000 is not less or equal to 900");
         assert_eq!(
             finding(&event.build(), &template),
-            [
-                "/Resources/Queue/Properties/DelaySeconds: 100000 is not less or equal to 900",
-                "at stacks/a/template.yaml:3"
-            ]
+            Some((
+                "/Resources/Queue/Properties/DelaySeconds: 100000 is not less or equal to 900".to_owned(),
+                Some(Location { file: "stacks/a/template.yaml".to_owned(), line: 3 }),
+            ))
         );
         let event = OperationEvent::builder().validation_status_reason("too many resources").build();
-        assert_eq!(finding(&event, &template), ["template: too many resources"]);
+        assert_eq!(finding(&event, &template), Some(("template: too many resources".to_owned(), None)));
     }
 }

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Value, body, capabilities, functions, sections, targets};
 use crate::config::Capability;
 use crate::diagnostic::{Mistake, Mistakes, Source};
+use crate::location::Location;
 use crate::yaml::{self, Reader};
 
 /// How large a template may be, in bytes, to be sent within a request; a larger one would need a bucket.
@@ -79,8 +80,8 @@ impl Template {
 
     /// Where a resource is declared: `stacks/msk/template.yaml:42`.
     #[must_use]
-    pub fn place(&self, logical_id: &str) -> Option<String> {
-        Some(format!("{}:{}", self.file, self.resources.get(logical_id)?.line))
+    pub fn location(&self, logical_id: &str) -> Option<Location> {
+        Some(Location { file: self.file.clone(), line: self.resources.get(logical_id)?.line })
     }
 
     /// What CloudFormation must be told to allow for this template.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pipeline::event::Events;
-use pipeline::report::github::{Status, TIMEOUT, start};
+use pipeline::github::{Status, TIMEOUT, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

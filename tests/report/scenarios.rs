@@ -91,6 +91,7 @@ fn change(
         physical_id: physical_id.map(Into::into),
         replacement,
         properties,
+        location: None,
     }
 }
 

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::event::{Event, RunResult};
 
-use super::board::Board;
-use super::{paint, words};
+use crate::report::Board;
+use crate::report::{paint, words};
 
 /// How long a request may take if nothing else is asked for.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
