@@ -11,7 +11,7 @@ use futures::{Stream, TryStreamExt as _};
 use super::context::{self, Context};
 use super::engine::cause;
 use super::output::Output;
-use super::{Spec, command, space};
+use super::{Spec, command, configuration, space};
 use crate::event::{StepEvents, Unit};
 use crate::failure::Failure;
 
@@ -33,8 +33,24 @@ pub async fn build(docker: &Docker, spec: &Spec, events: &StepEvents) -> Result<
     space::check(docker, &spec.directory, events).await?;
     command::run(spec, events).await?;
     events.activity("building");
+    let built = build_with(docker, spec, &BTreeMap::new(), events).await?;
+    match configuration::settle(docker, &built, &spec.labels).await {
+        Ok(settled) => Ok(settled),
+        Err(error) => {
+            events.log(format!("this engine has to label the image by an instruction: {}", cause(&error)));
+            build_with(docker, spec, &spec.labels, events).await
+        }
+    }
+}
+
+async fn build_with(
+    docker: &Docker,
+    spec: &Spec,
+    labels: &BTreeMap<String, String>,
+    events: &StepEvents,
+) -> Result<Built, Failure> {
     let context = read_context(spec).await?;
-    let options = options(spec, context.dockerfile());
+    let options = options(spec, labels, context.dockerfile());
     let (archive, writing) = context::stream(context);
     let mut output = Output::new(events);
     let built = follow(docker, options, archive, &mut output, events).await;
@@ -56,12 +72,12 @@ async fn read_context(spec: &Spec) -> Result<Context, Failure> {
         .map_err(|error| unreadable(spec, &error))
 }
 
-fn options(spec: &Spec, dockerfile: &str) -> BuildImageOptions {
+fn options(spec: &Spec, labels: &BTreeMap<String, String>, dockerfile: &str) -> BuildImageOptions {
     let hashed = |map: &BTreeMap<String, String>| -> HashMap<_, _> { map.clone().into_iter().collect() };
     BuildImageOptionsBuilder::default()
         .dockerfile(dockerfile)
         .buildargs(&hashed(&spec.args))
-        .labels(&hashed(&spec.labels))
+        .labels(&hashed(labels))
         .platform(&spec.platform)
         .target(spec.target.as_deref().unwrap_or_default())
         .rm(true)

@@ -7,6 +7,7 @@
 
 mod build;
 mod command;
+mod configuration;
 mod context;
 mod decide;
 mod dockerignore;
