@@ -4,6 +4,10 @@
 
 #[path = "report/github.rs"]
 mod github;
+#[path = "report/markdown.rs"]
+mod markdown;
+#[path = "report/plans.rs"]
+mod plans;
 #[path = "report/scenarios.rs"]
 mod scenarios;
 

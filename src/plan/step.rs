@@ -130,18 +130,28 @@ pub struct Decision {
     /// Values that are not known yet and that the rest of the decision waits for: `stacks.vpc.SubnetIds`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<String>,
+    /// How a rollout goes about it, where there is something to roll: `canary: 10 % for 5m, then all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
 }
 
 impl Decision {
     /// A decision without resource changes.
     pub fn new(action: Action, reason: impl Into<String>) -> Self {
-        Self { action, reason: reason.into(), changes: Vec::new(), waiting_for: Vec::new() }
+        Self { action, reason: reason.into(), changes: Vec::new(), waiting_for: Vec::new(), strategy: None }
     }
 
     /// The same decision, with what it still waits for.
     #[must_use]
     pub fn waiting_for(mut self, values: Vec<String>) -> Self {
         self.waiting_for = values;
+        self
+    }
+
+    /// The same decision, with how the rollout goes about it; a decision to do nothing needs none.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: String) -> Self {
+        self.strategy = (self.action != Action::Nothing).then_some(strategy);
         self
     }
 

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use crate::event::{Command, Event, Outcome, Revision, Unit};
 use crate::failure::Failure;
-use crate::plan::{Action, Decision, StepId};
+use crate::plan::{Action, Change, Decision, StepId};
 
+use super::changes::Fate;
 use super::words;
 
 /// How many of a step's last log lines are kept to be shown when it fails.
@@ -160,21 +161,25 @@ impl Board {
     }
 
     /// Whether this is a plan and not a run.
+    #[must_use]
     pub fn is_plan(&self) -> bool {
         self.header.as_ref().is_some_and(|header| header.command == Command::Plan)
     }
 
     /// A step by its identity.
+    #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&StepState> {
         self.steps.iter().find(|step| step.id == *id)
     }
 
     /// Columns that the longest identity takes.
+    #[must_use]
     pub fn id_width(&self) -> usize {
         self.steps.iter().map(|step| step.id.to_string().chars().count()).max().unwrap_or(0)
     }
 
     /// How many steps ended how.
+    #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         for step in &self.steps {
@@ -196,10 +201,7 @@ impl Board {
 
     /// The steps that failed, and why.
     pub fn failures(&self) -> impl Iterator<Item = (&StepState, &Failure)> {
-        self.steps.iter().filter_map(|step| match &step.phase {
-            Phase::Ended { outcome: Outcome::Failed { failure }, .. } => Some((step, failure)),
-            _ => None,
-        })
+        self.steps.iter().filter_map(|step| Some((step, step.failure()?)))
     }
 
     /// The step's state; a step that was not announced is taken in at the end.
@@ -227,11 +229,28 @@ impl StepState {
     }
 
     /// What it does, as far as that is settled.
+    #[must_use]
     pub fn action(&self) -> Action {
         self.decision.as_ref().map_or(Action::Unknown, |decision| decision.action)
     }
 
+    /// The changes by which a live resource is lost, or may be.
+    pub fn grave(&self) -> impl Iterator<Item = &Change> {
+        let changes = self.decision.iter().flat_map(|decision| &decision.changes);
+        changes.filter(|change| Fate::of(change).is_grave())
+    }
+
+    /// Why it failed, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.phase {
+            Phase::Ended { outcome: Outcome::Failed { failure }, .. } => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Whether it has ended.
+    #[must_use]
     pub fn ended(&self) -> bool {
         matches!(self.phase, Phase::Ended { .. })
     }

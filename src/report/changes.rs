@@ -3,6 +3,7 @@
 use crate::plan::{Change, ChangeKind, PropertyChange, Replacement};
 
 use console::measure_text_width;
+use serde_json::Value;
 
 use super::paint::{Paint, Tone, cut, cut_middle, cut_pair, wrap};
 use super::words::listed;
@@ -53,7 +54,8 @@ impl Fate {
         matches!(self, Self::Replace | Self::Remove | Self::MayReplace)
     }
 
-    fn label(self) -> &'static str {
+    /// A symbol and a word, of the same width for all.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Replace => "-/+ REPLACE      ",
             Self::Remove => "-   REMOVE       ",
@@ -131,8 +133,60 @@ fn resource(change: &Change, paint: Paint, width: usize) -> Vec<String> {
         paint.show(Tone::Faint, lost)
     );
     let mut lines = vec![cut(&line, width)];
-    lines.extend(change.properties.iter().flat_map(|property| property_lines(property, fate, paint, width)));
+    let parts: Vec<PropertyChange> = change.properties.iter().flat_map(parts).collect();
+    lines.extend(parts.iter().flat_map(|part| property_lines(part, fate, paint, width)));
     lines
+}
+
+/// Where a property's values are JSON, what differs within them: `Policy.Statement.0.Effect` instead of two policies.
+pub fn parts(property: &PropertyChange) -> Vec<PropertyChange> {
+    /// Values with more differences are told apart best as a whole.
+    const FEW: usize = 8;
+    let value = |text: &Option<String>| {
+        let value: Option<Value> = text.as_ref().and_then(|text| serde_json::from_str(text).ok());
+        value.filter(|value| value.is_object() || value.is_array())
+    };
+    let mut parts = Vec::new();
+    if let (Some(before), Some(after)) = (value(&property.before), value(&property.after)) {
+        differences(&property.path, Some(&before), Some(&after), &mut parts);
+    }
+    if parts.is_empty() || parts.len() > FEW {
+        return vec![property.clone()];
+    }
+    let part =
+        |(path, before, after)| PropertyChange { path, before, after, replacement: property.replacement };
+    parts.into_iter().map(part).collect()
+}
+
+/// The paths at which two values differ, with what is there before and after.
+fn differences(
+    path: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    found: &mut Vec<(String, Option<String>, Option<String>)>,
+) {
+    match (before, after) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => {
+            let added = new.keys().filter(|key| !old.contains_key(*key));
+            for key in old.keys().chain(added) {
+                differences(&format!("{path}.{key}"), old.get(key), new.get(key), found);
+            }
+        }
+        // Of lists of different lengths it can't be said which items are the same.
+        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() => {
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                differences(&format!("{path}.{index}"), Some(old), Some(new), found);
+            }
+        }
+        _ if before == after => {}
+        _ => {
+            let text = |value: Option<&Value>| match value {
+                Some(Value::String(text)) => Some(text.clone()),
+                value => value.map(Value::to_string),
+            };
+            found.push((path.to_owned(), text(before), text(after)));
+        }
+    }
 }
 
 /// `BrokerNodeGroupInfo.InstanceType  (forces replacement): "a" → "b"`, with the values on lines of their own

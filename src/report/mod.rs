@@ -2,11 +2,13 @@
 //!
 //! Nothing in here has a say in a deployment: an output that can't be written to is given up in silence.
 
+mod annotation;
 mod board;
 mod changes;
 mod drift_text;
 mod json;
 mod live;
+mod markdown;
 pub(crate) mod paint;
 mod plain;
 mod plan_text;
@@ -24,10 +26,12 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
-pub(crate) use board::Board;
+pub use annotation::{Annotation, Level, annotations};
+pub use board::{Board, Header, Phase, Progress, Resource, StepState, Tally};
 pub use drift_text::drift_text;
 pub use json::Json;
 pub use live::Live;
+pub use markdown::{Digest, plan_comment, step_text, summary};
 pub use plain::Plain;
 
 use crate::event::{Event, Events};

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::plan::{Action, Change};
 
 use super::board::{Board, Phase, StepState};
-use super::changes::{self, Fate};
+use super::changes;
 use super::paint::{Paint, Tone, wrap};
 use super::words;
 
@@ -32,7 +32,8 @@ pub fn lines(board: &Board, result: RunResult, millis: u64, width: usize, paint:
     lines
 }
 
-fn is_unchanged(step: &StepState) -> bool {
+/// Whether there is nothing to do in the step.
+pub fn is_unchanged(step: &StepState) -> bool {
     matches!(step.phase, Phase::Ended { outcome: Outcome::Unchanged, .. })
         || (!failed_or_stopped(step) && step.action() == Action::Nothing)
 }
@@ -41,8 +42,9 @@ fn failed_or_stopped(step: &StepState) -> bool {
     matches!(&step.phase, Phase::Ended { outcome, .. } if !matches!(outcome, Outcome::Done { .. } | Outcome::Unchanged))
 }
 
-fn step(step: &StepState, board: &Board, width: usize, paint: Paint) -> Vec<String> {
-    let (symbol, word, tone, text) = match &step.phase {
+/// What is to be done in a step, or why that is not known: a symbol, a word, its colour, and why.
+pub fn told(step: &StepState) -> (&'static str, &'static str, Tone, String) {
+    match &step.phase {
         Phase::Ended { outcome: Outcome::Failed { failure }, .. } => {
             ("✖", "FAILED", Tone::Bad, failure.message.clone())
         }
@@ -53,14 +55,18 @@ fn step(step: &StepState, board: &Board, width: usize, paint: Paint) -> Vec<Stri
             ("■", "interrupted", Tone::Caution, String::new())
         }
         _ => decided(step),
-    };
+    }
+}
+
+fn step(step: &StepState, board: &Board, width: usize, paint: Paint) -> Vec<String> {
+    let (symbol, word, tone, text) = told(step);
     let line = format!(
         "{}{}  {text}",
         paint.show(tone, format!("{symbol} {word:<width$}", width = LABEL - 2)),
         paint.show(Tone::Strong, format!("{:<width$}", step.id, width = board.id_width())),
     );
     let mut lines = vec![line.trim_end().to_owned()];
-    if let Phase::Ended { outcome: Outcome::Failed { failure }, .. } = &step.phase {
+    if let Some(failure) = step.failure() {
         lines.extend(explanation(failure, paint).into_iter().map(|line| format!("    {line}")));
     }
     if let Some(decision) = &step.decision {
@@ -127,7 +133,7 @@ fn summary(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Strin
 }
 
 /// `2 to build, 1 stack to create, 1 stack to update (1 replacement!), 1 to roll, 4 unchanged`.
-fn to_do(board: &Board) -> String {
+pub fn to_do(board: &Board) -> String {
     let tally = board.tally();
     let open: Vec<&StepState> =
         board.steps.iter().filter(|step| !is_unchanged(step) && !failed_or_stopped(step)).collect();
@@ -159,6 +165,5 @@ fn losses(board: &Board) -> String {
 
 /// The changes by which a live resource is lost, or may be.
 fn grave(board: &Board) -> impl Iterator<Item = &Change> {
-    let decisions = board.steps.iter().filter_map(|step| step.decision.as_ref());
-    decisions.flat_map(|decision| &decision.changes).filter(|change| Fate::of(change).is_grave())
+    board.steps.iter().flat_map(StepState::grave)
 }

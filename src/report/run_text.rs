@@ -61,7 +61,7 @@ pub fn end(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Vec<S
 }
 
 /// What was under way when a run was interrupted, and doing what, or what it was taken back to.
-fn unfinished(board: &Board) -> impl Iterator<Item = String> {
+pub fn unfinished(board: &Board) -> impl Iterator<Item = String> {
     board.steps.iter().filter(|step| was_cut_off(step)).map(|step| {
         if let Phase::Ended { outcome: Outcome::Interrupted { summary: Some(summary) }, .. } = &step.phase {
             return format!("{}: {summary}", step.id);

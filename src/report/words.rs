@@ -63,12 +63,14 @@ pub fn doing(action: Action) -> &'static str {
     }
 }
 
-/// Why a decision is what it is: its reason, what it waits for, and how much of the stack it touches.
+/// Why a decision is what it is: its reason, what it waits for, how it goes about it, and how much of the stack it
+/// touches.
 pub fn reason(decision: &Decision) -> String {
     let waiting = &decision.waiting_for;
     let waiting = (!waiting.is_empty()).then(|| format!("waiting for {}", waiting.join(", ")));
     let reason = Some(decision.reason.clone()).filter(|reason| !reason.is_empty());
-    let why = reason.into_iter().chain(waiting).collect::<Vec<_>>().join("; ");
+    let why =
+        [reason, waiting, decision.strategy.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ");
     if decision.changes.is_empty() { why } else { format!("{why} ({})", changes::counts(&decision.changes)) }
 }
 

@@ -9,7 +9,9 @@ pub mod ecs;
 pub mod lambda;
 mod live;
 mod patience;
+mod strategy;
 
 pub use alarms::Alarms;
 pub use live::{Live, Proof, Running, Tasks};
 pub use patience::Timing;
+pub use strategy::strategy;

@@ -9,7 +9,7 @@ use crate::event::StepEvents;
 use crate::failure::Failure;
 use crate::plan::{Action, Decision, StepId, source_of};
 use crate::rollout::lambda::{Canary, Rolled};
-use crate::rollout::{Alarms, Running, Timing, ecs, lambda};
+use crate::rollout::{Alarms, Running, Timing, ecs, lambda, strategy};
 
 /// Rolls a workload out as soon as the stack that defines it is through.
 pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
@@ -21,9 +21,10 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
     let events = context.events(id);
     let target = match target {
         Ok(target) => target,
-        Err(waiting) => return Ok(undecided(&events, waiting)),
+        Err(waiting) => return Ok(undecided(&events, rollout, waiting)),
     };
     let decision = Box::pin(context.unless_interrupted(target.decide(context))).await??;
+    let decision = decision.with_strategy(strategy(rollout));
     let action = decision.action;
     events.decided(decision);
     if action == Action::Nothing {
@@ -126,8 +127,9 @@ async fn changing(context: &Context, text: &Text) -> Result<Vec<String>, Stop> {
     Ok(changing)
 }
 
-fn undecided(events: &StepEvents, waiting: Vec<String>) -> Ended {
-    events.decided(Decision::new(Action::Unknown, "follows what its stack defines").waiting_for(waiting));
+fn undecided(events: &StepEvents, rollout: &Rollout, waiting: Vec<String>) -> Ended {
+    let decision = Decision::new(Action::Unknown, "follows what its stack defines").waiting_for(waiting);
+    events.decided(decision.with_strategy(strategy(rollout)));
     Ended::changed("", BTreeMap::new())
 }
 

@@ -8,75 +8,82 @@ use pipeline::plan::{Action, Change, ChangeKind, Decision, PropertyChange, Repla
 /// An event and when it comes, in milliseconds since the start.
 pub type Timed = (i64, Event);
 
-fn id(text: &str) -> StepId {
+pub fn id(text: &str) -> StepId {
     text.parse().unwrap()
 }
 
-fn started(command: Command) -> Timed {
+pub fn started(command: Command) -> Timed {
+    let commit = ("3f2a91c0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60", "Give the brokers more memory");
+    let steps = [
+        ("stack/vpc", [].as_slice()),
+        ("stack/ecr", &[]),
+        ("image/api", &["stack/ecr"]),
+        ("stack/alb", &["stack/vpc"]),
+        ("stack/msk", &["stack/vpc"]),
+        ("stack/ecs", &["stack/alb", "stack/msk", "image/api"]),
+        ("rollout/api", &["stack/ecs"]),
+    ];
+    started_with(command, commit, &steps)
+}
+
+/// The first event for a commit, its subject, and steps with what they need.
+pub fn started_with(command: Command, (commit, subject): (&str, &str), steps: &[(&str, &[&str])]) -> Timed {
     let step =
         |name: &str, needs: &[&str]| Step { id: id(name), needs: needs.iter().map(|n| id(n)).collect() };
-    let steps = vec![
-        step("stack/vpc", &[]),
-        step("stack/ecr", &[]),
-        step("image/api", &["stack/ecr"]),
-        step("stack/alb", &["stack/vpc"]),
-        step("stack/msk", &["stack/vpc"]),
-        step("stack/ecs", &["stack/alb", "stack/msk", "image/api"]),
-        step("rollout/api", &["stack/ecs"]),
-    ];
+    let steps = steps.iter().map(|(name, needs)| step(name, needs)).collect();
     let revision = Revision {
-        commit: "3f2a91c0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60".to_owned(),
-        subject: "Give the brokers more memory".to_owned(),
+        commit: commit.to_owned(),
+        subject: subject.to_owned(),
         tree: "9b1d0c".to_owned(),
         dirty: false,
     };
     (0, Event::Started { command, project: "events".into(), environment: "prod".into(), revision, steps })
 }
 
-fn begin(at: i64, step: &str) -> Timed {
+pub fn begin(at: i64, step: &str) -> Timed {
     (at, Event::StepStarted { step: id(step) })
 }
 
-fn decide(at: i64, step: &str, decision: Decision) -> Timed {
+pub fn decide(at: i64, step: &str, decision: Decision) -> Timed {
     (at, Event::StepDecided { step: id(step), decision })
 }
 
-fn act(at: i64, step: &str, text: &str) -> Timed {
+pub fn act(at: i64, step: &str, text: &str) -> Timed {
     (at, Event::Activity { step: id(step), text: text.into() })
 }
 
-fn progress(at: i64, step: &str, done: u64, total: u64, unit: Unit) -> Timed {
+pub fn progress(at: i64, step: &str, done: u64, total: u64, unit: Unit) -> Timed {
     (at, Event::Progress { step: id(step), done, total: Some(total), unit })
 }
 
-fn log(at: i64, step: &str, line: &str) -> Timed {
+pub fn log(at: i64, step: &str, line: &str) -> Timed {
     (at, Event::Log { step: id(step), line: line.into() })
 }
 
-fn resource(at: i64, step: &str, name: &str, status: &str, reason: Option<&str>) -> Timed {
+pub fn resource(at: i64, step: &str, name: &str, status: &str, reason: Option<&str>) -> Timed {
     let (resource_type, logical_id) = name.split_once(' ').unwrap();
     let (resource_type, logical_id) = (resource_type.to_owned(), logical_id.to_owned());
     let (status, reason) = (status.to_owned(), reason.map(ToOwned::to_owned));
     (at, Event::Resource { step: id(step), logical_id, resource_type, status, reason })
 }
 
-fn end(at: i64, step: &str, outcome: Outcome, millis: u64) -> Timed {
+pub fn end(at: i64, step: &str, outcome: Outcome, millis: u64) -> Timed {
     (at, Event::StepFinished { step: id(step), outcome, millis })
 }
 
-fn done(summary: &str) -> Outcome {
+pub fn done(summary: &str) -> Outcome {
     Outcome::Done { summary: summary.into() }
 }
 
-fn finish(at: i64, result: RunResult) -> Timed {
+pub fn finish(at: i64, result: RunResult) -> Timed {
     (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None })
 }
 
-fn add(name: &str) -> Change {
+pub fn add(name: &str) -> Change {
     change(ChangeKind::Add, name, None, Replacement::Never, vec![])
 }
 
-fn change(
+pub fn change(
     kind: ChangeKind,
     name: &str,
     physical_id: Option<&str>,
@@ -95,7 +102,7 @@ fn change(
     }
 }
 
-fn property(
+pub fn property(
     path: &str,
     before: Option<&str>,
     after: Option<&str>,
@@ -182,7 +189,7 @@ pub fn first_deployment() -> Vec<Timed> {
 const ALL: [&str; 7] =
     ["stack/vpc", "stack/ecr", "image/api", "stack/alb", "stack/msk", "stack/ecs", "rollout/api"];
 
-fn unchanged(at: i64, steps: &[&str]) -> Vec<Timed> {
+pub fn unchanged(at: i64, steps: &[&str]) -> Vec<Timed> {
     let nothing = || Decision::new(Action::Nothing, "as wanted");
     let events = |step: &&str| {
         let look = act(at, step, "looking at what is live");
