@@ -37,6 +37,9 @@ running() {
 cloud_port=4566
 kafka_port=9092
 
+# tests/support/github.rs names this port.
+github_port=4010
+
 # The emulator labels its containers with this and its port.
 host_label=pipeline-local
 

@@ -18,9 +18,10 @@ const HIDDEN: &str = "***";
 pub const MIN_LENGTH: usize = 6;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 9] = [
+pub const VARIABLES: [&str; 10] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
+    "PIPELINE_GITHUB_APP_KEY",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "AWS_SECRET_ACCESS_KEY",

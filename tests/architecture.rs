@@ -32,8 +32,7 @@ const ORDER: [&str; 24] = [
 ];
 
 /// Modules that data goes into and data comes out of, and nothing else.
-const PURE: [&str; 8] =
-    ["config", "plan", "template", "yaml", "failure", "location", "diagnostic", "redact"];
+const PURE: [&str; 8] = ["config", "plan", "template", "yaml", "failure", "location", "diagnostic", "redact"];
 
 /// Crates and modules of the standard library through which I/O would happen.
 const IO: [&str; 8] = ["std::fs", "std::net", "std::process", "std::io", "tokio", "aws_", "git2", "bollard"];

@@ -1,12 +1,11 @@
-//! The commit status of a deployment, posted to a GitHub on loopback.
+//! What a deployment and a plan post to GitHub.
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::TcpListener;
 
-use serde_json::Value;
+use serde_json::json;
+use support::github::{Fate, GitHub, text};
 use support::{Cloud, Output, Repository};
 
 const PIPELINE: &str = r#"
@@ -25,86 +24,25 @@ Outputs:
   Name: { Value: !GetAtt Queue.QueueName }
 ";
 
-/// Takes statuses down, and answers each with the same code; 0 is no answer at all.
-struct GitHub {
-    url: String,
-    posted: Arc<Mutex<Vec<Post>>>,
-}
+/// A region in which there are leases, as `bootstrap` was run there.
+const BOOTSTRAPPED: &str = "eu-west-1";
 
-struct Post {
-    /// `POST /repos/o/r/statuses/<sha>`
-    request: String,
-    authorization: String,
-    body: Value,
-}
-
-impl GitHub {
-    fn answering(code: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let posted = Arc::default();
-        let github = Self { url, posted: Arc::clone(&posted) };
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let posted = Arc::clone(&posted);
-                std::thread::spawn(move || drop(answer(&client, code, &posted)));
-            }
-        });
-        github
-    }
-
-    fn posts(&self) -> Vec<Post> {
-        std::mem::take(&mut self.posted.lock().expect("no panic"))
-    }
-
-    /// The states that were posted since the last time they were asked for.
-    fn states(&self) -> Vec<String> {
-        self.posts().iter().map(|post| post.body["state"].as_str().expect("a state").to_owned()).collect()
-    }
-}
-
-/// One request on one connection.
-fn answer(client: &TcpStream, code: u16, posted: &Mutex<Vec<Post>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(client);
-    let (mut head, mut length, mut authorization) = (String::new(), 0, String::new());
-    while !head.ends_with("\r\n\r\n") {
-        let start = head.len();
-        if reader.read_line(&mut head)? == 0 {
-            return Ok(());
-        }
-        match head[start..].trim().to_lowercase().split_once(": ") {
-            Some(("content-length", value)) => length = value.parse().expect("a length"),
-            Some(("authorization", value)) => value.clone_into(&mut authorization),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let request = head.lines().next().expect("a request").trim_end_matches(" HTTP/1.1").to_owned();
-    let body = serde_json::from_slice(&body).expect("JSON");
-    posted.lock().expect("no panic").push(Post { request, authorization, body });
-    if code == 0 {
-        return Ok(());
-    }
-    let body = r#"{"message":"said by the test"}"#;
-    let length = body.len();
-    write!(&mut &*client, "HTTP/1.1 {code} X\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
-}
-
-fn repository(github: &GitHub) -> (Repository, Cloud) {
-    let repository = Repository::with(&[
-        ("pipeline.yaml", &PIPELINE.replace("GITHUB", &github.url)),
-        ("stacks/a/template.yaml", TEMPLATE),
-    ]);
-    let cloud = Cloud::of(&repository.project);
+fn repository_at(github: &str, region: &str) -> (Repository, Cloud) {
+    let pipeline = PIPELINE.replace("GITHUB", github).replace("us-west-2", region);
+    let repository = Repository::with(&[("pipeline.yaml", &pipeline), ("stacks/a/template.yaml", TEMPLATE)]);
+    let cloud = Cloud::in_region(&repository.project, region);
     (repository, cloud)
 }
 
-/// Deploys with a token in the environment.
-fn run(repository: &Repository, more: &[(&str, &str)]) -> Output {
-    let mut command = repository.command(&["run", "--env", "local", "--output", "json"]);
-    let output =
-        command.env("GITHUB_TOKEN", "secret").envs(more.iter().copied()).output().expect("the pipeline");
+fn repository(github: &GitHub) -> (Repository, Cloud) {
+    repository_at(&github.url, "us-west-2")
+}
+
+/// Runs a command with a token in the environment.
+fn pipeline(repository: &Repository, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+    let mut command = repository.command(arguments);
+    command.env("GITHUB_TOKEN", "canary/github+token").envs(more.iter().copied());
+    let output = command.output().expect("the pipeline");
     Output {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -112,111 +50,166 @@ fn run(repository: &Repository, more: &[(&str, &str)]) -> Output {
     }
 }
 
+/// Deploys with a token in the environment.
+fn run(repository: &Repository, more: &[(&str, &str)]) -> Output {
+    pipeline(repository, &["run", "--env", "local", "--output", "json"], more)
+}
+
 #[test]
-fn a_deployment_is_pending_first_and_then_a_success() {
-    let github = GitHub::answering(201);
+fn a_deployment_is_shown_as_status_deployment_and_checks() {
+    let github = GitHub::start();
     let (repository, _cloud) = repository(&github);
     let commit = repository.git(&["rev-parse", "HEAD"]);
     let actions =
         [("GITHUB_SERVER_URL", "https://github.com"), ("GITHUB_REPOSITORY", "o/r"), ("GITHUB_RUN_ID", "7")];
+    let page = "https://github.com/o/r/actions/runs/7";
     let output = run(&repository, &actions).code(0);
     assert_eq!(output.stderr, "");
-    let posts = github.posts();
-    let states: Vec<&str> = posts.iter().filter_map(|post| post.body["state"].as_str()).collect();
+    let things = github.things();
+    let posted = github.states("pipeline/local");
     // A first state that the second has caught up with is not posted.
-    assert!(matches!(states.as_slice(), ["pending", "success"]), "{states:?}");
-    for post in &posts {
-        assert_eq!(post.request, format!("POST /repos/o/r/statuses/{commit}"));
-        assert_eq!(post.authorization, "bearer secret");
-        assert_eq!(post.body["context"], "pipeline/local");
-        assert_eq!(post.body["target_url"], "https://github.com/o/r/actions/runs/7");
-    }
-    assert_eq!(posts[0].body["description"], "deploying to local");
+    assert!(
+        matches!(
+            posted.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
+            ["pending", "success"] | ["success"]
+        ),
+        "{posted:?}"
+    );
+    let status = things.statuses.last().expect("a status");
+    assert_eq!((&status["sha"], &status["target_url"]), (&json!(commit), &json!(page)));
+    assert_eq!(things.deployments.len(), 1);
+    assert_eq!(things.deployments[0]["sha"], json!(commit));
+    let last =
+        things.deployments[0]["statuses"].as_array().and_then(|all| all.last()).expect("a status").clone();
+    let url = format!("https://{}.example.com", repository.project);
+    assert_eq!((&last["state"], &last["log_url"]), (&json!("success"), &json!(page)));
+    assert_eq!(last["environment_url"], json!(url));
+    let checks: Vec<String> = things.checks.iter().map(|check| text(&check["name"])).collect();
+    assert_eq!(checks, ["pipeline/local/stack/a"]);
+
     run(&repository, &[]).code(0);
-    let last = github.posts().pop().expect("a status").body;
-    let description = last["description"].as_str().expect("a description");
-    assert!(description.contains("nothing to do"), "{description}");
+    let things = github.things();
+    let status = things.statuses.last().expect("a status");
+    assert!(text(&status["description"]).contains("nothing to do"), "{status}");
     // Without a page of the run, what is deployed is the next best to look at.
-    assert_eq!(last["target_url"], format!("https://{}.example.com", repository.project));
+    assert_eq!(status["target_url"], json!(url));
+    assert_eq!(things.deployment_states(), ["inactive", "success"]);
 }
 
 #[test]
-fn a_failure_names_the_step_and_the_cause() {
-    let github = GitHub::answering(201);
+fn a_failure_names_the_step_and_the_cause_at_its_line() {
+    let github = GitHub::start();
     let (repository, _cloud) = repository(&github);
     repository.edit("stacks/a/template.yaml", "DelaySeconds: 1", "DelaySeconds: 100000");
     repository.commit("Wait for too long");
     run(&repository, &[]).code(1);
-    let last = github.posts().pop().expect("a status").body;
+    let things = github.things();
+    let last = things.statuses.last().expect("a status");
     assert_eq!(last["state"], "failure");
-    let description = last["description"].as_str().expect("a description");
+    let description = text(&last["description"]);
     assert!(description.starts_with("stack/a failed: "), "{description}");
     assert!(description.chars().count() <= 140, "{description}");
+    let check = &things.checks[0];
+    assert_eq!(check["conclusion"], "failure");
+    let annotation = &check["output"]["annotations"][0];
+    assert_eq!(
+        (&annotation["path"], &annotation["start_line"]),
+        (&json!("stacks/a/template.yaml"), &json!(3))
+    );
+    assert_eq!(annotation["annotation_level"], "failure");
 }
 
 #[test]
-fn a_plan_and_a_dirty_tree_post_nothing() {
-    let github = GitHub::answering(201);
+fn a_plan_is_shown_on_the_pull_request_that_is_named() {
+    let github = GitHub::start();
     let (repository, _cloud) = repository(&github);
-    let mut plan = repository.command(&["plan", "--env", "local"]);
-    assert!(plan.env("GITHUB_TOKEN", "secret").status().expect("the pipeline").success());
-    assert_eq!(github.states(), [""; 0]);
+    let plan = ["plan", "--env", "local", "--pull-request", "7"];
+    pipeline(&repository, &plan, &[]).code(0);
+    repository.edit("stacks/a/template.yaml", "Resources:", "Resources:\n  More: { Type: AWS::SNS::Topic }");
+    pipeline(&repository, &plan, &[]).code(0);
+    let things = github.things();
+    assert_eq!(things.comments.len(), 1, "it is kept up to date");
+    let comment = text(&things.comments[0]["body"]);
+    assert!(comment.contains("stack/a") && comment.contains("AWS::SNS::Topic"), "{comment}");
+    assert_eq!(things.checks.last().expect("a check")["name"], "pipeline/plan/local");
+    assert_eq!(things.deployments.len() + things.statuses.len(), 0);
+}
+
+#[test]
+fn a_plan_and_a_dirty_tree_post_nothing_unasked() {
+    let github = GitHub::start();
+    let (repository, _cloud) = repository(&github);
+    pipeline(&repository, &["plan", "--env", "local"], &[]).code(0);
     repository.edit("stacks/a/template.yaml", "DelaySeconds: 1", "DelaySeconds: 2");
     run(&repository, &[]).code(0);
-    assert_eq!(github.states(), [""; 0]);
     repository.run(&["--commit", "HEAD"]).code(0);
-    assert_eq!(github.states(), [""; 0], "without a token");
+    assert_eq!(github.requests().len(), 0, "without a token neither");
+}
+
+#[test]
+fn a_plan_that_nobody_may_show_says_what_is_missing() {
+    let github = GitHub::start();
+    let (repository, _cloud) = repository(&github);
+    let output = repository.pipeline(&["plan", "--env", "local", "--pull-request", "7"]).code(2);
+    insta::assert_snapshot!(output.stderr, @"
+    error: the plan can't be shown on pull request 7
+      it is not known as whom, or in which repository, to write on GitHub
+      next: set GITHUB_TOKEN (or an App's PIPELINE_GITHUB_APP_ID and PIPELINE_GITHUB_APP_KEY), and github.repository in pipeline.yaml if the git remote does not tell
+    ");
 }
 
 #[test]
 fn a_github_that_is_down_fails_nothing() {
-    for code in [500, 0] {
-        let github = GitHub::answering(code);
-        let (repository, _cloud) = repository(&github);
-        let output = run(&repository, &[]).code(0);
-        assert_eq!(output.changed(), ["stack/a"]);
-        assert!(
-            output.stderr.starts_with("warning: the commit status pipeline/local of o/r@"),
-            "{}",
-            output.stderr
-        );
-        assert!(output.stderr.contains("the deployment is not affected"), "{}", output.stderr);
-        assert!(github.states().len() > 2, "it is tried again");
-    }
-}
-
-#[test]
-fn nobody_listening_fails_nothing() {
     let unused = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let github = GitHub {
-        url: format!("http://{}", unused.local_addr().expect("an address")),
-        posted: Arc::default(),
-    };
+    let url = format!("http://{}", unused.local_addr().expect("an address"));
     drop(unused);
-    let (repository, _cloud) = repository(&github);
+    let (repository, _cloud) = repository_at(&url, "us-west-2");
     let output = run(&repository, &[]).code(0);
-    assert!(output.stderr.contains("could not be posted to GitHub"), "{}", output.stderr);
-    assert!(!output.stderr.contains("secret"), "{}", output.stderr);
+    assert_eq!(output.changed(), ["stack/a"]);
+    assert!(output.stderr.starts_with("warning: not posted to GitHub (o/r): "), "{}", output.stderr);
+    assert!(output.stderr.contains("the deployment is not affected"), "{}", output.stderr);
+    assert!(output.stderr.contains("pipeline bootstrap --env local"), "{}", output.stderr);
 }
 
+/// The final state of a run that GitHub did not hear of is posted by the next run.
 #[test]
-fn a_token_that_may_not_fails_nothing_and_is_not_tried_again() {
-    let github = GitHub::answering(403);
-    let (repository, _cloud) = repository(&github);
+fn what_could_not_be_posted_is_posted_by_the_next_run() {
+    let github = GitHub::start();
+    github.plan(|_, _| Fate::Lost);
+    let (repository, _cloud) = repository_at(&github.url, BOOTSTRAPPED);
+    repository.pipeline(&["bootstrap", "--env", "local"]).code(0);
+    let first = repository.git(&["rev-parse", "HEAD"]);
     let output = run(&repository, &[]).code(0);
-    assert!(output.stderr.contains("403 said by the test"), "{}", output.stderr);
-    assert!(output.stderr.contains("the token may write commit statuses"), "{}", output.stderr);
-    assert!(github.states().len() <= 2, "once for each state");
+    assert!(output.stderr.contains("the next run to local posts it"), "{}", output.stderr);
+    assert_eq!(github.things().deployments.len(), 0);
+
+    github.plan(|_, _| Fate::Passed);
+    repository.edit("stacks/a/template.yaml", "DelaySeconds: 1", "DelaySeconds: 2");
+    let second = repository.commit("Wait longer");
+    assert_eq!(run(&repository, &[]).code(0).stderr, "");
+    let things = github.things();
+    let deployed: Vec<String> = things.deployments.iter().map(|made| text(&made["sha"])).collect();
+    assert_eq!(deployed, [first.clone(), second.clone()]);
+    for commit in [&first, &second] {
+        let newest = things.statuses.iter().rfind(|status| status["sha"] == json!(commit)).expect("a status");
+        assert_eq!(newest["state"], "success", "{commit}");
+    }
+    assert_eq!(things.deployment_states(), ["inactive", "success"]);
+
+    let before = github.requests().len();
+    run(&repository, &[]).code(0);
+    let of_the_first =
+        github.requests()[before..].iter().filter(|request| request.line.contains(&first)).count();
+    assert_eq!(of_the_first, 0, "it is posted once");
 }
 
 #[test]
 fn the_repository_is_that_of_the_remote_if_none_is_named() {
-    let github = GitHub::answering(201);
+    let github = GitHub::start();
     let (repository, _cloud) = repository(&github);
-    repository.git(&["remote", "add", "origin", "https://github.com/octo/hello.git"]);
+    repository.git(&["remote", "add", "origin", "https://github.com/o/r.git"]);
     repository.edit("pipeline.yaml", "repository: o/r, ", "");
     let commit = repository.commit("Take the remote's word");
     run(&repository, &[]).code(0);
-    let posts = github.posts();
-    assert_eq!(posts.last().expect("a status").request, format!("POST /repos/octo/hello/statuses/{commit}"));
+    assert_eq!(github.things().statuses.last().expect("a status")["sha"], json!(commit));
 }

@@ -210,8 +210,16 @@ async fn the_same_files_make_the_same_image_whenever_they_are_built() {
             fixture.spec.labels.insert(name.into(), "c0ffee".into());
         }
         let built = fixture.build().await.unwrap();
-        let config =
-            fixture.engine.docker().await.unwrap().inspect_image(&built.image_id).await.unwrap().config.unwrap();
+        let config = fixture
+            .engine
+            .docker()
+            .await
+            .unwrap()
+            .inspect_image(&built.image_id)
+            .await
+            .unwrap()
+            .config
+            .unwrap();
         assert_eq!(config.user.as_deref(), Some("65534"));
         assert_eq!(config.exposed_ports.unwrap().len(), 2);
         digests.push(fixture.push(&built).await.unwrap());

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
-#[path = "report/github.rs"]
-mod github;
 #[path = "report/markdown.rs"]
 mod markdown;
 #[path = "report/plans.rs"]

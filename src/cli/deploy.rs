@@ -7,12 +7,30 @@ use super::options::{EnvironmentChoice, Exit, Place, warn};
 use crate::aws::Session;
 use crate::config::Config;
 use crate::event::{Command, Events, Revision, RunResult};
-use crate::github;
+use crate::failure::Failure;
+use crate::github::{self, Credentials};
 use crate::lease;
 use crate::report::{self, Output};
 use crate::run::{self, Deployment, Interrupt, Tree};
 use crate::source::{Repository, Snapshot, github_repository};
 use crate::stack::{AllowReplace, SkipRollback};
+
+/// What is to be done with a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    pub command: Command,
+    /// Whether to wait while another run deploys to the environment.
+    pub wait: bool,
+    /// The pull request that a plan is shown on.
+    pub pull_request: Option<u64>,
+}
+
+impl Asked {
+    /// To do this, and nothing else.
+    pub fn to(command: Command) -> Self {
+        Self { command, wait: false, pull_request: None }
+    }
+}
 
 /// What `plan`, `run` and `watch` have in common.
 #[derive(Debug, Args)]
@@ -43,12 +61,11 @@ impl Deploy {
         place: &Place,
         repository: &Arc<Repository>,
         snapshot: Snapshot,
-        command: Command,
-        wait: bool,
+        asked: Asked,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
         let (deployment, session) = self.deployment(place, repository, snapshot).await?;
-        self.report(deployment, session, command, wait, interrupt).await
+        self.report(deployment, session, asked, interrupt).await
     }
 
     /// What a snapshot asks for, and where.
@@ -81,30 +98,29 @@ impl Deploy {
         &self,
         deployment: Deployment,
         session: Session,
-        command: Command,
-        wait: bool,
+        asked: Asked,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
         let options = run::Options {
-            command,
+            command: asked.command,
             concurrency: usize::from(self.concurrency),
             allow_replace: self.allow_replace.clone(),
-            wait,
+            wait: asked.wait,
             skip_rollback: self.skip_rollback.clone(),
         };
         let (events, receiver) = Events::channel();
-        let status = (command == Command::Run).then(|| commit_status(&deployment)).flatten().map(|status| {
+        let posting = posting(&deployment, &session, asked)?.map(|posting| {
             let (events, receiver) = Events::channel();
-            (events, github::start(receiver, status))
+            (events, github::start(receiver, posting))
         });
-        let (others, status): (Vec<_>, Vec<_>) = status.into_iter().unzip();
+        let (others, posting): (Vec<_>, Vec<_>) = posting.into_iter().unzip();
         let shown = report::Options { output: self.output, color: report::color_by_default() };
         let reporter = report::start(receiver, shown, others);
         let result = run::execute(deployment, options, session, events.clone(), interrupt).await;
         drop(events);
         reporter.finish().await;
-        for status in status {
-            status.finish().await.iter().for_each(|warning| warn(warning));
+        for posting in posting {
+            posting.finish().await.iter().for_each(|warning| warn(warning));
         }
         result.map_err(Exit::from)
     }
@@ -121,12 +137,57 @@ fn digests(config: &Config, snapshot: &Snapshot) -> Result<BTreeMap<String, Stri
     config.workloads.iter().map(digest).collect()
 }
 
-/// Where to post the commit's status: only with a token, and only for what is in a commit.
-fn commit_status(deployment: &Deployment) -> Option<github::Status> {
-    let token = std::env::var("GITHUB_TOKEN").ok().filter(|token| !token.is_empty())?;
-    if deployment.revision.dirty {
-        return None;
-    }
+/// What to post on GitHub, and where: only with credentials, and only of what is in a commit. A plan is posted where it
+/// is asked for.
+fn posting(
+    deployment: &Deployment,
+    session: &Session,
+    asked: Asked,
+) -> Result<Option<github::Posting>, Exit> {
+    let Deployment { revision, environment, project, .. } = deployment;
+    let subject = match (asked.command, asked.pull_request) {
+        (Command::Plan, Some(number)) => github::Subject::PullRequest(number),
+        (Command::Run, _) if !revision.dirty => github::Subject::Run {
+            sha: revision.commit.clone(),
+            run: lease::Holder::here(&revision.commit).run,
+        },
+        _ => return Ok(None),
+    };
+    let credentials = Credentials::from_environment().map_err(Exit::usage)?;
+    let target = target(deployment);
+    let (Some(credentials), Some(target)) = (credentials, target) else {
+        return match subject {
+            github::Subject::PullRequest(number) => Err(nowhere_to_post(number)),
+            github::Subject::Run { .. } => Ok(None),
+        };
+    };
+    let leftovers = matches!(subject, github::Subject::Run { .. })
+        .then(|| github::Leftovers::of(session.dynamodb.clone(), &project.config.project, environment));
+    let page = lease::actions_run_url();
+    Ok(Some(github::Posting {
+        target,
+        credentials,
+        subject,
+        environment: environment.clone(),
+        job: page.is_some(),
+        page,
+        leftovers,
+    }))
+}
+
+fn nowhere_to_post(pull_request: u64) -> Exit {
+    Exit::usage(
+        Failure::new(format!("the plan can't be shown on pull request {pull_request}"))
+            .detail("it is not known as whom, or in which repository, to write on GitHub")
+            .hint(
+                "set GITHUB_TOKEN (or an App's PIPELINE_GITHUB_APP_ID and PIPELINE_GITHUB_APP_KEY), and \
+                 github.repository in pipeline.yaml if the git remote does not tell",
+            ),
+    )
+}
+
+/// The repository on GitHub: the configured one, else the remote's.
+fn target(deployment: &Deployment) -> Option<github::Target> {
     let github = deployment.project.config.github.clone().unwrap_or_default();
     let (owner, repository) = match &github.repository {
         Some(configured) => {
@@ -134,14 +195,10 @@ fn commit_status(deployment: &Deployment) -> Option<github::Status> {
         }
         None => github_repository(&deployment.repository.remote_url()?)?,
     };
-    Some(github::Status {
+    Some(github::Target {
         api_url: std::env::var("GITHUB_API_URL").ok().or(github.api_url),
-        token,
         owner,
         repository,
-        sha: deployment.revision.commit.clone(),
-        environment: deployment.environment.clone(),
-        target_url: lease::actions_run_url(),
         timeout: github::TIMEOUT,
     })
 }

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::deploy::{Deploy, listen_for_interrupts};
+use super::deploy::{Asked, Deploy, listen_for_interrupts};
 use super::options::{Exit, ExitCode, Place, snapshot};
 use crate::event::Command;
 
@@ -21,11 +21,8 @@ impl Run {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
         let repository = place.repository()?;
         let snapshot = snapshot(&repository, self.commit.as_deref())?;
+        let asked = Asked { wait: self.wait, ..Asked::to(Command::Run) };
         let interrupt = listen_for_interrupts();
-        Ok(self
-            .deploy
-            .execute(place, &repository, snapshot, Command::Run, self.wait, interrupt)
-            .await?
-            .into())
+        Ok(self.deploy.execute(place, &repository, snapshot, asked, interrupt).await?.into())
     }
 }

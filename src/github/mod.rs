@@ -1,248 +1,227 @@
-//! The commit status on GitHub: `pipeline/<environment>`, pending while a run is under way, then how it ended.
+//! What GitHub shows of plans and runs: commit status, deployment, checks, and the comment on a pull request.
 //!
-//! What GitHub should show is kept as one value that is replaced as the run goes on, and a task of its own
-//! posts whatever is current. So a GitHub that is slow or down never holds up a deployment, and an old state
-//! is never posted after a newer one.
+//! What it should show is kept as one value a thing, which is replaced as the run goes on, and a task of its own
+//! posts whatever is current. So a GitHub that is slow or down never holds up a deployment, and an old state is never
+//! posted after a newer one. What could not be posted when a run ends is kept in the account, and the next run posts it.
 
+mod client;
+mod credentials;
+mod deliver;
+mod leftovers;
+mod outbox;
+mod post;
+mod refusal;
+mod wanted;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use octocrab::Octocrab;
-use octocrab::models::StatusState;
-use serde::Serialize;
-use tokio::sync::{mpsc::UnboundedReceiver, watch};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use crate::event::{Event, RunResult};
+use crate::event::Event;
+use crate::report::words;
 
-use crate::report::Board;
-use crate::report::{paint, words};
+use client::Client;
+pub use credentials::{APP_ID, APP_KEY, Credentials};
+use deliver::deliver;
+use leftovers::Kept;
+pub use leftovers::Leftovers;
+use outbox::{Left, Next, Outbox};
+use post::Post;
+use refusal::Refusal;
+use wanted::Follower;
+pub use wanted::Subject;
 
 /// How long a request may take if nothing else is asked for.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// GitHub refuses longer descriptions.
-const MAX_DESCRIPTION: usize = 140;
-
-/// How often a state is tried before it is given up.
-const ATTEMPTS: u32 = 3;
-
-/// The pause after the first failed attempt; it doubles with each further one.
-const BACKOFF: Duration = Duration::from_millis(500);
-
-const DOWN: &str = "see whether GitHub is up and can be reached from here; the next run posts again";
-
-/// Where to post a commit's status.
-#[derive(Clone)]
-pub struct Status {
+/// Where to post.
+#[derive(Debug, Clone)]
+pub struct Target {
     /// The API's base, for GitHub Enterprise Server: `https://github.example.com/api/v3`.
     pub api_url: Option<String>,
-    /// A token that may write commit statuses.
-    pub token: String,
     /// The repository's owner.
     pub owner: String,
     /// The repository's name.
     pub repository: String,
-    /// The commit.
-    pub sha: String,
-    /// The environment that is deployed to; part of the status's name, so that each has its own.
-    pub environment: String,
-    /// What the status links to: the page of the run. Without one it links to what is deployed, once that is known.
-    pub target_url: Option<String>,
     /// How long a request may take; [`TIMEOUT`] does for most.
     pub timeout: Duration,
 }
 
-/// A running status, posted beside the deployment.
+/// What to post of, and as whom.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    /// Where to post.
+    pub target: Target,
+    /// As whom.
+    pub credentials: Credentials,
+    /// What is posted of.
+    pub subject: Subject,
+    /// The environment; part of the names of what is posted, so that each has its own.
+    pub environment: String,
+    /// The page of the run, which everything links to. Without one that is what is deployed, once that is known.
+    pub page: Option<String>,
+    /// Whether this is part of a GitHub Actions job, of which GitHub shows a deployment by itself if the job names an
+    /// environment.
+    pub job: bool,
+    /// Where what can't be posted is kept; nowhere if not given.
+    pub leftovers: Option<Leftovers>,
+}
+
+/// What is posted beside a plan or run.
 #[derive(Debug)]
 pub struct Reporter {
-    task: JoinHandle<Option<String>>,
+    task: JoinHandle<Vec<String>>,
 }
 
 impl Reporter {
-    /// Returns when the last state is posted or given up, with what should be known about it.
+    /// Returns when everything is posted or given up, with what should be known about it.
     pub async fn finish(self) -> Vec<String> {
         match self.task.await {
-            Ok(warning) => warning.into_iter().collect(),
-            Err(error) => vec![format!("posting the commit status to GitHub stopped: {error}")],
+            Ok(warnings) => warnings,
+            Err(error) => vec![format!("posting to GitHub stopped: {error}")],
         }
     }
-}
-
-/// What GitHub should show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Wanted {
-    state: StatusState,
-    context: String,
-    description: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_url: Option<String>,
 }
 
 /// Starts to post; has to be called within a Tokio runtime. Ends with [`Event::Finished`] or with the last sender.
 #[must_use]
-pub fn start(events: UnboundedReceiver<Event>, status: Status) -> Reporter {
-    let (sender, receiver) = watch::channel(None);
-    tokio::spawn(follow(events, status.environment.clone(), status.target_url.clone(), sender));
-    Reporter { task: tokio::spawn(post_all(receiver, status)) }
+pub fn start(events: UnboundedReceiver<Event>, posting: Posting) -> Reporter {
+    let (sender, receiver) = unbounded_channel();
+    let follower = Follower::new(posting.subject.clone(), posting.environment.clone(), posting.page.clone());
+    tokio::spawn(follow(events, follower, sender));
+    Reporter { task: tokio::spawn(post_all(receiver, posting)) }
 }
 
-/// Keeps what GitHub should show up to date.
-async fn follow(
-    mut events: UnboundedReceiver<Event>,
-    environment: String,
-    target_url: Option<String>,
-    wanted: watch::Sender<Option<Wanted>>,
-) {
-    let mut board = Board::default();
-    let context = format!("pipeline/{environment}");
-    let want = |(state, description): (StatusState, String), url: Option<String>| {
-        let description = paint::cut(&description, MAX_DESCRIPTION);
-        wanted.send_replace(Some(Wanted {
-            state,
-            context: context.clone(),
-            description,
-            target_url: target_url.clone().or(url),
-        }));
-    };
+/// Tells what GitHub should show, as the run goes on.
+async fn follow(mut events: UnboundedReceiver<Event>, mut follower: Follower, posts: UnboundedSender<Post>) {
     while let Some(event) = events.recv().await {
-        board.apply(jiff::Timestamp::now(), &event);
-        match event {
-            Event::Started { .. } => {
-                want((StatusState::Pending, format!("deploying to {environment}")), None);
-            }
-            Event::Finished { result, millis, url, .. } => return want(verdict(&board, result, millis), url),
-            _ => {}
+        let wanted = follower.posts(jiff::Timestamp::now(), &event);
+        send(wanted, &posts);
+        if matches!(event, Event::Finished { .. }) {
+            return;
         }
     }
-    want((StatusState::Error, "the run ended without a result".to_owned()), None);
+    send(follower.end(), &posts);
 }
 
-/// The state and the description for how a run ended.
-fn verdict(board: &Board, result: RunResult, millis: u64) -> (StatusState, String) {
-    let time = words::duration(millis);
-    let steps = words::tally(&board.tally());
-    match result {
-        RunResult::Unchanged => (StatusState::Success, format!("nothing to do: {steps} in {time}")),
-        RunResult::Changed => (StatusState::Success, format!("{steps} in {time}")),
-        RunResult::Failed => (StatusState::Failure, failure(board).unwrap_or(steps)),
-        RunResult::Interrupted => (StatusState::Error, format!("interrupted after {time}: {steps}")),
-        RunResult::Superseded => {
-            (StatusState::Error, format!("gave way to a newer commit after {time}: {steps}"))
-        }
+/// The other end is there until this one is gone.
+fn send(wanted: Vec<Post>, posts: &UnboundedSender<Post>) {
+    for post in wanted {
+        let _ = posts.send(post);
     }
 }
 
-/// `stack/ecs failed: …`, and how many others did.
-fn failure(board: &Board) -> Option<String> {
-    let mut failures = board.failures();
-    let (step, failure) = failures.next()?;
-    let others = failures.count();
-    let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-    Some(format!("{} failed{others}: {}", step.id, words::clean(&failure.message)))
-}
-
-/// Why a post failed.
-#[derive(Debug)]
-struct Refusal {
-    /// What came back.
-    answer: String,
-    /// Whether the same request may well succeed later.
-    passing: bool,
-    /// What to do about it.
-    hint: &'static str,
-}
-
-/// Posts each state that is wanted, but of several at once only the newest. Returns what became of the last.
-async fn post_all(mut wanted: watch::Receiver<Option<Wanted>>, status: Status) -> Option<String> {
-    let client = client(&status).map_err(|refusal| warning(&status, &refusal, 0));
-    let mut last = None;
-    while wanted.changed().await.is_ok() {
-        last = match &client {
-            Ok(client) => post_newest(&mut wanted, client, &status).await,
-            Err(warning) => Some(warning.clone()),
-        };
+/// Posts all that is wanted, also what earlier runs have left. Returns what should be known about the rest.
+async fn post_all(posts: UnboundedReceiver<Post>, posting: Posting) -> Vec<String> {
+    let mut outbox = Outbox::default();
+    let (kept, mut warnings) = read(posting.leftovers.as_ref()).await;
+    outbox.take_over(kept.posts.clone());
+    match Client::new(&posting.target, &posting.credentials) {
+        Ok(client) => work(&mut outbox, posts, &client, &posting).await,
+        Err(refusal) => refuse(&mut outbox, posts, &refusal).await,
     }
-    last
+    let left: Vec<Left> = outbox.left().collect();
+    let keeping = keep(posting.leftovers.as_ref(), kept, &left).await;
+    warnings.extend(told(&left, &posting, keeping.as_ref().is_ok_and(|kept| *kept)));
+    warnings.extend(keeping.err());
+    warnings
 }
 
-/// octocrab repeats failed posts at once if it is built with its feature `retry`; this project builds it without.
-fn client(status: &Status) -> Result<Octocrab, Refusal> {
-    let refusal = |error: octocrab::Error| Refusal {
-        answer: error.to_string(),
-        passing: false,
-        hint: "check the GitHub API's address and the token",
-    };
-    let builder = Octocrab::builder().personal_token(status.token.clone());
-    let builder = match &status.api_url {
-        Some(url) => builder.base_uri(url.as_str()).map_err(refusal)?,
-        None => builder,
-    };
-    builder.build().map_err(refusal)
-}
-
-/// Posts the newest state, again after a failure that may pass. Returns a warning if it had to be given up.
-async fn post_newest(
-    wanted: &mut watch::Receiver<Option<Wanted>>,
-    client: &Octocrab,
-    status: &Status,
-) -> Option<String> {
-    let mut attempt = 1;
+/// Works through the outbox until the run is over and nothing more can be done.
+async fn work(outbox: &mut Outbox, mut posts: UnboundedReceiver<Post>, client: &Client, posting: &Posting) {
+    let began = Instant::now();
+    let job = posting.page.as_deref().filter(|_| posting.job);
     loop {
-        let newest = wanted.borrow_and_update().clone()?;
-        let refusal = post(client, status, &newest).await.err()?;
-        if !refusal.passing || attempt == ATTEMPTS {
-            return Some(warning(status, &refusal, attempt));
+        while let Ok(post) = posts.try_recv() {
+            outbox.want(post);
         }
-        // A newer state ends the pause, as there is no use in repeating an older one.
-        let pause = BACKOFF * 2_u32.pow(attempt - 1);
-        attempt = match tokio::time::timeout(pause, wanted.changed()).await {
-            Ok(Ok(())) => 1,
-            _ => attempt + 1,
-        };
+        if posts.is_closed() && posts.is_empty() {
+            outbox.close(began.elapsed());
+        }
+        match outbox.next(began.elapsed()) {
+            Next::Deliver(post, mut known) => {
+                let before = client.answered();
+                let result = deliver(client, &post, &mut known, job).await;
+                if client.answered() > before {
+                    outbox.answered();
+                }
+                match result {
+                    Ok(()) => outbox.delivered(&post, known.thing),
+                    Err(refusal) => outbox.refused(&post, known.thing, refusal, began.elapsed()),
+                }
+            }
+            Next::Wait(until) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(began + until) => {}
+                    Some(post) = posts.recv() => outbox.want(post),
+                }
+            }
+            Next::Nothing => match posts.recv().await {
+                Some(post) => outbox.want(post),
+                None => return,
+            },
+        }
     }
 }
 
-async fn post(client: &Octocrab, status: &Status, wanted: &Wanted) -> Result<(), Refusal> {
-    let route = format!("/repos/{}/{}/statuses/{}", status.owner, status.repository, status.sha);
-    let request = async {
-        let response = client._post(route, Some(wanted)).await?;
-        octocrab::map_github_error(response).await
-    };
-    match tokio::time::timeout(status.timeout, request).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(refusal(&error)),
-        Err(_) => {
-            let time = words::duration(u64::try_from(status.timeout.as_millis()).unwrap_or(u64::MAX));
-            Err(Refusal { answer: format!("no answer within {time}"), passing: true, hint: DOWN })
+/// Takes in what is wanted and posts nothing.
+async fn refuse(outbox: &mut Outbox, mut posts: UnboundedReceiver<Post>, refusal: &Refusal) {
+    while let Some(post) = posts.recv().await {
+        outbox.want(post.clone());
+        outbox.refused(&post, None, refusal.clone(), Duration::ZERO);
+    }
+}
+
+async fn read(leftovers: Option<&Leftovers>) -> (Kept, Vec<String>) {
+    let Some(leftovers) = leftovers else { return (Kept::default(), Vec::new()) };
+    match leftovers.read().await {
+        Ok(kept) => (kept, Vec::new()),
+        Err(failure) => {
+            let warning =
+                format!("what earlier runs could not post to GitHub can't be read: {}", failure.message);
+            (Kept::default(), vec![warning])
         }
     }
 }
 
-/// Sorts an error into those that may pass and those that need a person.
-fn refusal(error: &octocrab::Error) -> Refusal {
-    let octocrab::Error::GitHub { source, .. } = error else {
-        let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        return Refusal { answer: cause, passing: true, hint: DOWN };
+/// Keeps what may pass another time, and forgets what is through. Returns whether there is something that keeps it.
+async fn keep(leftovers: Option<&Leftovers>, kept: Kept, left: &[Left]) -> Result<bool, String> {
+    let Some(leftovers) = leftovers else { return Ok(false) };
+    let posts: Vec<Post> = left.iter().filter(|left| left.may_pass).map(|left| left.post.clone()).collect();
+    let done = if posts.is_empty() {
+        leftovers.remove(kept).await.map(|()| true)
+    } else {
+        leftovers.keep(&posts).await
     };
-    let code = source.status_code.as_u16();
-    let hint = match code {
-        401 => "the token is wrong or has expired; give a new one",
-        // GitHub answers 404, not 403, where a token may not even see the repository.
-        403 | 404 => "check owner and repository, and that the token may write commit statuses",
-        422 => "check that the commit is pushed to that repository",
-        _ => DOWN,
-    };
-    Refusal { answer: format!("{code} {}", source.message), passing: code == 429 || code >= 500, hint }
+    done.map_err(|failure| format!("what could not be posted to GitHub can't be kept: {}", failure.message))
 }
 
-fn warning(status: &Status, refusal: &Refusal, attempts: u32) -> String {
-    let Status { owner, repository, sha, environment, .. } = status;
-    let commit: String = sha.chars().take(7).collect();
-    let attempts = if attempts > 1 { format!(" ({attempts} attempts)") } else { String::new() };
-    format!(
-        "the commit status pipeline/{environment} of {owner}/{repository}@{commit} could not be posted to GitHub: \
-         {}{attempts}; the deployment is not affected; next: {}",
-        words::clean(&refusal.answer),
-        refusal.hint
-    )
+/// What was not posted, one warning for each reason.
+fn told(left: &[Left], posting: &Posting, kept: bool) -> Vec<String> {
+    let mut reasons: BTreeMap<(&str, &str, bool), Vec<String>> = BTreeMap::new();
+    for Left { post, refusal, may_pass } in left {
+        reasons.entry((&refusal.answer, refusal.hint, *may_pass)).or_default().push(post.name());
+    }
+    let Target { owner, repository, .. } = &posting.target;
+    reasons
+        .into_iter()
+        .map(|((answer, hint, may_pass), names)| {
+            let next = match (may_pass, kept) {
+                (true, true) => format!("the next run to {} posts it; if it can't either, {hint}", posting.environment),
+                (true, false) if matches!(posting.subject, Subject::Run { .. }) => format!(
+                    "{hint}; nothing keeps it for the next run: `pipeline bootstrap --env {}` makes what would",
+                    posting.environment
+                ),
+                _ => hint.to_owned(),
+            };
+            format!(
+                "not posted to GitHub ({owner}/{repository}): {}: {}; the deployment is not affected; next: {next}",
+                words::several(&names),
+                words::clean(answer),
+            )
+        })
+        .collect()
 }

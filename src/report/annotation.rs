@@ -1,5 +1,7 @@
 //! What is said at a line of a file: GitHub shows it beside the change that is reviewed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::location::Location;
 use crate::plan::Change;
 
@@ -15,7 +17,7 @@ const TITLE: usize = 255;
 const MESSAGE: usize = 8_000;
 
 /// Something about a line of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Annotation {
     /// The line.
     pub location: Location,
@@ -28,7 +30,8 @@ pub struct Annotation {
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// It failed.
     Failure,

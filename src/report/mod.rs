@@ -11,7 +11,7 @@ mod live;
 mod markdown;
 pub(crate) mod paint;
 mod plain;
-mod plan_text;
+pub(crate) mod plan_text;
 mod run_text;
 mod safe;
 mod tree;

@@ -115,6 +115,17 @@ pub fn listed<'a>(counts: impl IntoIterator<Item = (usize, &'a str)>) -> String 
     if parts.is_empty() { "no steps".to_owned() } else { parts.join(", ") }
 }
 
+/// Names in a sentence: `stack/vpc, stack/alb and 7 more`.
+pub fn several(names: &[String]) -> String {
+    const NAMED: usize = 3;
+    match names {
+        [] => String::new(),
+        [name] => name.clone(),
+        [first @ .., last] if names.len() <= NAMED => format!("{} and {last}", first.join(", ")),
+        _ => format!("{} and {} more", names[..NAMED - 1].join(", "), names.len() + 1 - NAMED),
+    }
+}
+
 /// A run's or plan's end in one line, told from how its steps ended.
 pub fn verdict(result: RunResult, millis: u64, counts: &Tally) -> String {
     let time = duration(millis);

@@ -15,7 +15,11 @@ pub(super) enum Validated<'a> {
 
 /// What early validation has found, each finding with the line of its resource: it leaves its findings in the
 /// operation's events only. Not every endpoint has them.
-pub(super) async fn findings(client: &Client, what: Validated<'_>, template: &Template) -> Vec<(String, Option<Location>)> {
+pub(super) async fn findings(
+    client: &Client,
+    what: Validated<'_>,
+    template: &Template,
+) -> Vec<(String, Option<Location>)> {
     let filter = EventFilter::builder().failed_events(true).build();
     let call = match what {
         Validated::ChangeSet(id) => client.describe_events().change_set_name(id),

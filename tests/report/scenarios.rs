@@ -76,7 +76,7 @@ pub fn done(summary: &str) -> Outcome {
 }
 
 pub fn finish(at: i64, result: RunResult) -> Timed {
-    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None })
+    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None, digest: None })
 }
 
 pub fn add(name: &str) -> Change {
@@ -181,6 +181,7 @@ pub fn first_deployment() -> Vec<Timed> {
                 millis: 170_400,
                 url: Some("https://events.example.com".into()),
                 newer: None,
+                digest: None,
             },
         ),
     ]

@@ -4,6 +4,7 @@
 
 pub(crate) mod canary;
 mod cloud;
+pub(crate) mod github;
 mod output;
 pub(crate) mod proxy;
 mod repository;

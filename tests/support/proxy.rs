@@ -169,7 +169,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-fn read(client: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+pub(super) fn read(client: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut reader = BufReader::new(client);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -201,7 +201,7 @@ fn has_any<const N: usize>(line: &str, names: [&str; N]) -> bool {
     names.iter().any(|name| line.to_lowercase().starts_with(name))
 }
 
-fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
     let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
 }
