@@ -111,6 +111,9 @@ pub enum Event {
         /// The newer commit that the run gave way to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         newer: Option<String>,
+        /// The plan's digest, if it found something to do: `run --plan-digest` requires that very plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
     },
 }
 

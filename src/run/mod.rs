@@ -94,6 +94,6 @@ pub async fn execute(
     let turn = Turn { deployment, options, session, events: events.clone(), interrupt };
     let ended = turn.run().await;
     let Ending { result, url, newer } = ended.clone().unwrap_or(Ending::of(RunResult::Failed));
-    events.send(Event::Finished { result, millis: millis_since(started), url, newer });
+    events.send(Event::Finished { result, millis: millis_since(started), url, newer, digest: None });
     ended.map(|ending| ending.result)
 }

@@ -1,12 +1,14 @@
 //! What is said at a line of a file: GitHub shows it beside the change that is reviewed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::location::Location;
 use crate::plan::Change;
+use crate::report::board::StepState;
+use crate::report::changes::Fate;
+use crate::report::words;
 
-use super::board::StepState;
-use super::changes::Fate;
-use super::markdown::one_line;
-use super::words;
+use super::escape::{one_line, short};
 
 /// GitHub refuses longer titles.
 const TITLE: usize = 255;
@@ -15,7 +17,7 @@ const TITLE: usize = 255;
 const MESSAGE: usize = 8_000;
 
 /// Something about a line of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Annotation {
     /// The line.
     pub location: Location,
@@ -28,7 +30,8 @@ pub struct Annotation {
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Level {
     /// It failed.
     Failure,
@@ -72,5 +75,5 @@ fn loss(change: &Change) -> Option<Annotation> {
 /// The lines without control characters.
 fn message(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(words::clean).collect();
-    super::markdown::short(&lines.join("\n"), MESSAGE)
+    short(&lines.join("\n"), MESSAGE)
 }
