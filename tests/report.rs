@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
+#[path = "report/actions.rs"]
+mod actions;
 #[path = "report/markdown.rs"]
 mod markdown;
 #[path = "report/plans.rs"]

@@ -170,7 +170,7 @@ impl Follower {
             Phase::Running { since } if acts => (CheckState::InProgress, *since),
             _ => return None,
         };
-        let (title, summary) = step_text(step);
+        let (title, summary) = step_text(step, MAX_TEXT);
         Some(Post::Check(Check {
             commit: self.commit(),
             name: format!("pipeline/{}/{id}", self.environment),
@@ -187,7 +187,7 @@ impl Follower {
 
     /// The comment, and a check of the pull request's newest commit.
     fn plan_posts(&self, at: Timestamp, number: u64, result: RunResult, digest: Option<&str>) -> Vec<Post> {
-        let body = plan_comment(&self.board, result, digest, MAX_TEXT, self.page.as_deref());
+        let body = plan_comment(&self.board, result, MAX_TEXT, self.page.as_deref(), digest);
         let title = paint::cut(&plan_text::to_do(&self.board), MAX_DESCRIPTION);
         let grave = self.board.steps.iter().any(|step| step.grave().next().is_some());
         let conclusion = match result {

@@ -42,6 +42,8 @@ pub struct Board {
     pub url: Option<String>,
     /// The newer commit that the run gave way to.
     pub newer: Option<String>,
+    /// What stands for exactly this plan.
+    pub digest: Option<String>,
 }
 
 /// One step as far as the events tell.
@@ -145,7 +147,8 @@ impl Board {
                 news
             }
             Event::Waiting { .. } => true,
-            Event::Finished { url, newer, .. } => {
+            Event::Finished { url, newer, digest, .. } => {
+                self.digest.clone_from(digest);
                 self.url.clone_from(url);
                 self.newer.clone_from(newer);
                 true

@@ -2,13 +2,13 @@
 //!
 //! Nothing in here has a say in a deployment: an output that can't be written to is given up in silence.
 
-mod annotation;
+mod actions;
 mod board;
 mod changes;
 mod drift_text;
 mod json;
 mod live;
-mod markdown;
+pub(crate) mod markdown;
 pub(crate) mod paint;
 mod plain;
 pub(crate) mod plan_text;
@@ -26,12 +26,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
-pub use annotation::{Annotation, Level, annotations};
+pub use actions::{Actions, Files};
 pub use board::{Board, Header, Phase, Progress, Resource, StepState, Tally};
 pub use drift_text::drift_text;
 pub use json::Json;
 pub use live::Live;
-pub use markdown::{Digest, plan_comment, step_text, summary};
+pub use markdown::{
+    Annotation, Digest, Level, Markdown, annotations, is_grave, plan_comment, plan_title, step_text, summary,
+};
 pub use plain::Plain;
 
 use crate::event::{Event, Events};
@@ -42,7 +44,7 @@ const FRAME: Duration = Duration::from_millis(100);
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Output {
-    /// `live` on a terminal, else `text`
+    /// `actions` in a job of GitHub Actions, `live` on a terminal, else `text`
     #[default]
     Auto,
     /// Plain lines, for logs and pipes
@@ -51,12 +53,18 @@ pub enum Output {
     Live,
     /// One JSON object per line and event
     Json,
+    /// For a job's log on GitHub Actions, with its summary and outputs
+    Actions,
+    /// A plan as the comment on a pull request, a run as its summary
+    Markdown,
 }
 
 impl Output {
-    /// The output that is meant, given whether standard output is a terminal that can move its cursor.
-    fn resolve(self, terminal: bool) -> Self {
+    /// The output that is meant, given whether this is a job of GitHub Actions, and whether standard output is a terminal
+    /// that can move its cursor.
+    fn resolve(self, job: bool, terminal: bool) -> Self {
         match self {
+            Self::Auto if job => Self::Actions,
             Self::Auto | Self::Live if terminal => Self::Live,
             Self::Auto | Self::Live => Self::Text,
             chosen => chosen,
@@ -133,12 +141,18 @@ enum Sink {
     Text(Plain<Stdout>),
     Live(Live),
     Json(Json<Stdout>),
+    Actions(Actions<Stdout>),
+    Markdown(Markdown<Stdout>),
 }
 
 impl Sink {
     fn new(options: Options) -> Self {
         let terminal = stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        match options.output.resolve(terminal) {
+        match options.output.resolve(actions::is_job(), terminal) {
+            Output::Actions => {
+                Self::Actions(Actions::new(stdout(), options.color, Files::from_environment()))
+            }
+            Output::Markdown => Self::Markdown(Markdown::new(stdout())),
             Output::Json => Self::Json(Json::new(stdout())),
             Output::Live => Self::Live(Live::on_stdout(options.color)),
             Output::Text | Output::Auto => Self::Text(Plain::new(stdout(), options.color)),
@@ -150,6 +164,8 @@ impl Sink {
             Self::Text(plain) => plain.handle(at, event),
             Self::Live(live) => live.handle(at, event),
             Self::Json(json) => json.handle(at, event),
+            Self::Actions(actions) => actions.handle(at, event),
+            Self::Markdown(markdown) => markdown.handle(at, event),
         }
     }
 
@@ -157,7 +173,8 @@ impl Sink {
         match self {
             Self::Text(plain) => plain.tick(at),
             Self::Live(live) => live.tick(at),
-            Self::Json(_) => {}
+            Self::Actions(actions) => actions.tick(at),
+            Self::Json(_) | Self::Markdown(_) => {}
         }
     }
 }

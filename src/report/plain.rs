@@ -21,9 +21,9 @@ const SILENCE_SECONDS: i64 = 60;
 /// Writes lines like `stack/vpc  done in 12.3s: 14 resources created`.
 #[derive(Debug)]
 pub struct Plain<W> {
-    out: W,
+    pub(super) out: W,
     paint: Paint,
-    board: Board,
+    pub(super) board: Board,
     /// Lines about unchanged steps: shown once anything else is, as a run that does nothing is told in one line.
     held: Vec<String>,
     last_line: Option<Timestamp>,
@@ -65,6 +65,11 @@ impl<W: Write> Plain<W> {
         }
     }
 
+    /// Takes an event in that is shown by others. Returns whether it told anything new.
+    pub(super) fn take_in(&mut self, at: Timestamp, event: &Event) -> bool {
+        self.board.apply(at, event)
+    }
+
     /// To be called now and then, so that a long silence is broken.
     pub fn tick(&mut self, at: Timestamp) {
         let silent = self.last_line.is_some_and(|last| at.duration_since(last).as_secs() >= SILENCE_SECONDS);
@@ -75,7 +80,8 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    fn show_held(&mut self, at: Timestamp) {
+    /// Writes what was kept back until there is more to tell.
+    pub(super) fn show_held(&mut self, at: Timestamp) {
         let held = std::mem::take(&mut self.held);
         self.write(at, &held);
     }

@@ -30,12 +30,12 @@ fn board(events: &[Timed]) -> (Board, RunResult, u64) {
 
 fn comment(events: &[Timed], limit: usize) -> String {
     let (board, result, _) = board(events);
-    plan_comment(&board, result, Some("sha256:4be0c2d"), limit, Some(PAGE))
+    plan_comment(&board, result, limit, Some(PAGE), board.digest.as_deref())
 }
 
 fn summarised(events: &[Timed]) -> String {
     let (board, result, millis) = board(events);
-    summary(&board, result, millis, None, 1_000_000)
+    summary(&board, result, millis, 1_000_000)
 }
 
 /// GitHub's dialect.
@@ -150,7 +150,7 @@ fn a_very_large_plan_keeps_what_is_grave() {
     let size = page.chars().count();
     assert!((LIMIT - 2_000..=LIMIT).contains(&size), "{size}");
     assert_eq!(page.matches("**is replaced**").count(), 180);
-    assert!(page.contains("--plan-digest sha256:4be0c2d"));
+    assert!(page.contains("--plan-digest 4be0c2d1e5f60718293a4b5c6d7e8f90"));
     assert_snapshot!("comment_very_large", page.lines().take(60).collect::<Vec<_>>().join("\n"));
 }
 
@@ -181,7 +181,7 @@ fn summaries_of_runs() {
 fn a_step_tells_all_of_itself() {
     let (board, ..) = board(&scenarios::failed_stack());
     let step = board.steps.iter().find(|step| step.id.to_string() == "stack/ecs").unwrap();
-    let (title, text) = step_text(step);
+    let (title, text) = step_text(step, LIMIT);
     assert_eq!(mistakes(&text), Vec::<String>::new());
     assert_snapshot!(format!("{title}\n\n{text}"));
 }
@@ -270,7 +270,7 @@ proptest! {
     fn no_text_breaks_out(text in text()) {
         let events = plans::hostile(&text);
         let (board, ..) = board(&events);
-        for page in [comment(&events, LIMIT), summarised(&events), step_text(&board.steps[0]).1] {
+        for page in [comment(&events, LIMIT), summarised(&events), step_text(&board.steps[0], LIMIT).1] {
             prop_assert_eq!(mistakes(&page), Vec::<String>::new(), "{}", page);
         }
     }

@@ -5,7 +5,8 @@ use pipeline::location::Location;
 use pipeline::plan::{Action, Change, ChangeKind, Decision, PropertyChange, Replacement};
 
 use super::scenarios::{
-    Timed, add, begin, change, decide, done, end, finish, id, property, started, started_with, unchanged,
+    Timed, add, begin, change, decide, done, end, finish, finish_plan, id, property, started, started_with,
+    unchanged,
 };
 
 /// Steps of a plan that are decided, and end as planned.
@@ -21,7 +22,7 @@ fn plan(of: (&str, &str), steps: &[&str], same: &[&str], decisions: Vec<(&str, D
     let mut events = vec![started_with(Command::Plan, of, &steps)];
     events.extend(unchanged(100, same));
     events.extend(planned(decisions));
-    events.push(finish(2_400, RunResult::Changed));
+    events.push(finish_plan(2_400));
     events
 }
 
@@ -68,7 +69,7 @@ pub fn first_deployment() -> Vec<Timed> {
                 .with_strategy("rolling deployment".to_owned()),
         ),
     ]));
-    events.push(finish(3_200, RunResult::Changed));
+    events.push(finish_plan(3_200));
     events
 }
 
@@ -233,7 +234,7 @@ pub fn hostile(text: &str) -> Vec<Timed> {
                 millis: 9,
                 url: Some(text.to_owned()),
                 newer: Some(text.to_owned()),
-                digest: None,
+                digest: Some(text.to_owned()),
             },
         ),
     ]);

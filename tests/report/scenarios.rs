@@ -79,6 +79,21 @@ pub fn finish(at: i64, result: RunResult) -> Timed {
     (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None, digest: None })
 }
 
+/// The end of a plan that found something to do.
+pub fn finish_plan(at: i64) -> Timed {
+    let digest = Some("4be0c2d1e5f60718293a4b5c6d7e8f90".to_owned());
+    (
+        at,
+        Event::Finished {
+            result: RunResult::Changed,
+            millis: at.unsigned_abs(),
+            url: None,
+            newer: None,
+            digest,
+        },
+    )
+}
+
 pub fn add(name: &str) -> Change {
     change(ChangeKind::Add, name, None, Replacement::Never, vec![])
 }
@@ -361,7 +376,7 @@ pub fn plan_with_replacement() -> Vec<Timed> {
         2_500,
         Event::Warning { step: None, message: "the branch is 2 commits behind origin/main".into() },
     ));
-    events.push(finish(3_200, RunResult::Changed));
+    events.push(finish_plan(3_200));
     events
 }
 

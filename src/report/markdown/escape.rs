@@ -162,10 +162,8 @@ mod tests {
             ("a_b and _c_ *d* <e> [f](g) ~h~ $i$", r"a_b and \_c\_ \*d\* \<e\> \[f\](g) \~h\~ \$i\$"),
             ("run `a | b` again", "run `a | b` again"),
             ("an odd ` one", r"an odd \` one"),
-            (
-                "@ada #1 GH-2 www.example.com",
-                "\u{200b}@\u{200b}ada #\u{200b}1 GH-\u{200b}2 www\u{200b}.example.com",
-            ),
+            ("by @ada #1 GH-2 www.example.com.", "by `@ada` `#1` `GH-2` `www.example.com.`"),
+            ("see `a`@ada", "see `a`\u{200b}`@ada`"),
             ("- list", "\u{200b}- list"),
             ("1. list", "\u{200b}1. list"),
             ("1 removal", "1 removal"),

@@ -3,16 +3,20 @@
 //! A page is made of pieces that stay whole or are left out, so that it fits without breaking; and of what comes from
 //! outside nothing is read as Markdown.
 
+mod annotation;
 mod block;
 mod changes;
 mod escape;
+mod output;
 mod page;
 mod parts;
 mod plan;
 mod run;
 mod step;
 
-pub(super) use escape::{one_line, short};
+pub use annotation::{Annotation, Level, annotations};
+pub use output::Markdown;
+pub use plan::{is_grave, plan_title};
 pub use step::step_text;
 
 use crate::event::RunResult;
@@ -35,18 +39,18 @@ const LONG_VALUE: usize = 4_000;
 pub fn plan_comment(
     board: &Board,
     result: RunResult,
-    digest: Digest<'_>,
     limit: usize,
     full_text: Option<&str>,
+    digest: Digest<'_>,
 ) -> String {
     plan::page(board, result, digest, VALUE).fit(limit, characters, full_text)
 }
 
 /// The summary of a job that planned or ran, in at most `limit` bytes, which should be 4,000 at least.
 #[must_use]
-pub fn summary(board: &Board, result: RunResult, millis: u64, digest: Digest<'_>, limit: usize) -> String {
+pub fn summary(board: &Board, result: RunResult, millis: u64, limit: usize) -> String {
     let page = if board.is_plan() {
-        plan::page(board, result, digest, LONG_VALUE)
+        plan::page(board, result, board.digest.as_deref(), LONG_VALUE)
     } else {
         run::page(board, result, millis, LONG_VALUE)
     };

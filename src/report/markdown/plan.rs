@@ -25,12 +25,32 @@ pub fn page(board: &Board, result: RunResult, digest: Digest<'_>, values: usize)
     }
 }
 
+/// What a plan comes to, in one line of plain text.
+#[must_use]
+pub fn plan_title(board: &Board, result: RunResult) -> String {
+    match result {
+        RunResult::Unchanged => "nothing to do".to_owned(),
+        RunResult::Changed => to_do(board),
+        RunResult::Failed => format!("the plan failed: {}", to_do(board)),
+        RunResult::Interrupted | RunResult::Superseded => {
+            format!("the plan was interrupted: {}", to_do(board))
+        }
+    }
+}
+
+/// Whether a live resource is lost, or may be.
+#[must_use]
+pub fn is_grave(board: &Board) -> bool {
+    board.steps.iter().any(|step| step.grave().next().is_some())
+}
+
 fn head(board: &Board, result: RunResult) -> String {
     let environment = environment(board);
-    let lost = board.steps.iter().any(|step| step.grave().next().is_some());
     let title = match result {
         RunResult::Unchanged => format!("✅ Plan for {environment}: nothing to do"),
-        RunResult::Changed if lost => format!("⚠️ Plan for {environment}: live resources are at stake"),
+        RunResult::Changed if is_grave(board) => {
+            format!("⚠️ Plan for {environment}: live resources are at stake")
+        }
         RunResult::Changed => format!("Plan for {environment}"),
         RunResult::Failed => format!("❌ Plan for {environment} failed"),
         RunResult::Interrupted | RunResult::Superseded => {

@@ -9,15 +9,13 @@ use super::escape::{one_line, prose, short};
 use super::page::{Block, Page, Piece, Worth, characters};
 use super::{LONG_VALUE, changes, parts};
 
-/// GitHub refuses longer texts of a check.
-const LIMIT: usize = 65_535;
-
 /// GitHub shows no more of a title.
 const TITLE: usize = 140;
 
-/// A step's title in plain text, and all that is to be known of it in Markdown.
+/// A step's title in plain text, and all that is to be known of it in Markdown of at most `limit` characters, which
+/// should be 4,000 at least.
 #[must_use]
-pub fn step_text(step: &StepState) -> (String, String) {
+pub fn step_text(step: &StepState, limit: usize) -> (String, String) {
     let decision = step.decision.as_ref().map(|decision| {
         let why = prose(&words::reason(decision), 1_000);
         text(Worth::Grave, format!("**{}** {why}", words::intent(decision.action)))
@@ -27,7 +25,7 @@ pub fn step_text(step: &StepState) -> (String, String) {
     let blocks = decision.into_iter().chain(failure.into_iter().flatten());
     let blocks = blocks.chain(changes::block(step, LONG_VALUE)).chain(resources(step)).chain(log);
     let page = Page { head: String::new(), blocks: blocks.collect(), foot: String::new() };
-    (title(step), page.fit(LIMIT, characters, None))
+    (title(step), page.fit(limit, characters, None))
 }
 
 fn title(step: &StepState) -> String {

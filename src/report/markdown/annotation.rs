@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::location::Location;
 use crate::plan::Change;
+use crate::report::board::StepState;
+use crate::report::changes::Fate;
+use crate::report::words;
 
-use super::board::StepState;
-use super::changes::Fate;
-use super::markdown::one_line;
-use super::words;
+use super::escape::{one_line, short};
 
 /// GitHub refuses longer titles.
 const TITLE: usize = 255;
@@ -75,5 +75,5 @@ fn loss(change: &Change) -> Option<Annotation> {
 /// The lines without control characters.
 fn message(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(words::clean).collect();
-    super::markdown::short(&lines.join("\n"), MESSAGE)
+    short(&lines.join("\n"), MESSAGE)
 }
