@@ -4,6 +4,7 @@
 
 pub(crate) mod canary;
 mod cloud;
+pub(crate) mod issuer;
 mod output;
 pub(crate) mod proxy;
 mod repository;
