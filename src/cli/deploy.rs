@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::event::{Command, Events, Revision, RunResult};
 use crate::github;
 use crate::lease;
+use crate::plan::PlanDigest;
 use crate::report::{self, Output};
 use crate::run::{self, Deployment, Interrupt, Tree};
 use crate::source::{Repository, Snapshot, github_repository};
@@ -36,6 +37,23 @@ pub struct Deploy {
     pub output: Output,
 }
 
+/// What is to be done with a snapshot.
+#[derive(Debug)]
+pub struct Asked {
+    pub command: Command,
+    /// Whether to wait while another run deploys.
+    pub wait: bool,
+    /// The plan that a run has to have.
+    pub required: Option<PlanDigest>,
+}
+
+impl Asked {
+    /// Nothing but the command.
+    pub fn to(command: Command) -> Self {
+        Self { command, wait: false, required: None }
+    }
+}
+
 impl Deploy {
     /// Plans or runs a snapshot and reports what happens.
     pub async fn execute(
@@ -43,12 +61,11 @@ impl Deploy {
         place: &Place,
         repository: &Arc<Repository>,
         snapshot: Snapshot,
-        command: Command,
-        wait: bool,
+        asked: Asked,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
         let (deployment, session) = self.deployment(place, repository, snapshot).await?;
-        self.report(deployment, session, command, wait, interrupt).await
+        self.report(deployment, session, asked, interrupt).await
     }
 
     /// What a snapshot asks for, and where.
@@ -81,8 +98,7 @@ impl Deploy {
         &self,
         deployment: Deployment,
         session: Session,
-        command: Command,
-        wait: bool,
+        Asked { command, wait, required }: Asked,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
         let options = run::Options {
@@ -91,6 +107,7 @@ impl Deploy {
             allow_replace: self.allow_replace.clone(),
             wait,
             skip_rollback: self.skip_rollback.clone(),
+            required,
         };
         let (events, receiver) = Events::channel();
         let status = (command == Command::Run).then(|| commit_status(&deployment)).flatten().map(|status| {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::deploy::{Deploy, listen_for_interrupts};
+use super::deploy::{Asked, Deploy, listen_for_interrupts};
 use super::options::{EnvironmentChoice, Exit, ExitCode, Format, Place, note, print, snapshot};
 use crate::drift::{self, Report, State};
 use crate::event::{Command, RunResult};
@@ -88,7 +88,7 @@ impl Drift {
     ) -> Result<RunResult, Exit> {
         let snapshot = snapshot(repository, None)?;
         self.deploy(only)
-            .execute(place, repository, snapshot, Command::Revert, false, listen_for_interrupts())
+            .execute(place, repository, snapshot, Asked::to(Command::Revert), listen_for_interrupts())
             .await
     }
 

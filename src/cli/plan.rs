@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::deploy::{Deploy, listen_for_interrupts};
+use super::deploy::{Asked, Deploy, listen_for_interrupts};
 use super::options::{Exit, ExitCode, Place, snapshot};
 use crate::event::{Command, RunResult};
 
@@ -22,8 +22,8 @@ impl Plan {
         let repository = place.repository()?;
         let snapshot = snapshot(&repository, self.commit.as_deref())?;
         let interrupt = listen_for_interrupts();
-        let result =
-            self.deploy.execute(place, &repository, snapshot, Command::Plan, false, interrupt).await?;
+        let asked = Asked::to(Command::Plan);
+        let result = self.deploy.execute(place, &repository, snapshot, asked, interrupt).await?;
         Ok(match result {
             RunResult::Changed if self.exit_code => ExitCode::Changes,
             result => result.into(),

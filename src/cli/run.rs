@@ -1,8 +1,9 @@
 use clap::Args;
 
-use super::deploy::{Deploy, listen_for_interrupts};
+use super::deploy::{Asked, Deploy, listen_for_interrupts};
 use super::options::{Exit, ExitCode, Place, snapshot};
 use crate::event::Command;
+use crate::plan::PlanDigest;
 
 /// Deploy: build, push, apply and roll what differs from the commit
 #[derive(Debug, Args)]
@@ -15,6 +16,9 @@ pub struct Run {
     /// Wait while another run deploys to the environment; a run of an older commit is asked to give way
     #[arg(long)]
     wait: bool,
+    /// Deploy only if the plan is still the one with this digest, which `pipeline plan` printed
+    #[arg(long, value_name = "DIGEST")]
+    plan_digest: Option<PlanDigest>,
 }
 
 impl Run {
@@ -22,10 +26,7 @@ impl Run {
         let repository = place.repository()?;
         let snapshot = snapshot(&repository, self.commit.as_deref())?;
         let interrupt = listen_for_interrupts();
-        Ok(self
-            .deploy
-            .execute(place, &repository, snapshot, Command::Run, self.wait, interrupt)
-            .await?
-            .into())
+        let asked = Asked { command: Command::Run, wait: self.wait, required: self.plan_digest.clone() };
+        Ok(self.deploy.execute(place, &repository, snapshot, asked, interrupt).await?.into())
     }
 }

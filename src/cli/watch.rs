@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::deploy::{Deploy, listen_for_interrupts};
+use super::deploy::{Asked, Deploy, listen_for_interrupts};
 use super::options::{Exit, ExitCode, Place, note, snapshot, warn};
 use crate::config::Span;
 use crate::event::{Command, RunResult};
@@ -87,7 +87,8 @@ impl Watch {
     ) -> RunResult {
         let deploying = async {
             let snapshot = snapshot(repository, Some(head))?;
-            self.deploy.execute(place, repository, snapshot, Command::Run, true, interrupt.clone()).await
+            let asked = Asked { wait: true, ..Asked::to(Command::Run) };
+            self.deploy.execute(place, repository, snapshot, asked, interrupt.clone()).await
         };
         deploying.await.unwrap_or_else(|exit| {
             warn(&format!("{head} was not deployed\n{}", exit.message));

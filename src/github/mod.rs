@@ -126,6 +126,9 @@ fn verdict(board: &Board, result: RunResult, millis: u64) -> (StatusState, Strin
         RunResult::Changed => (StatusState::Success, format!("{steps} in {time}")),
         RunResult::Failed => (StatusState::Failure, failure(board).unwrap_or(steps)),
         RunResult::Interrupted => (StatusState::Error, format!("interrupted after {time}: {steps}")),
+        RunResult::Refused => {
+            (StatusState::Failure, "refused: the plan is not the one that is required".to_owned())
+        }
         RunResult::Superseded => {
             (StatusState::Error, format!("gave way to a newer commit after {time}: {steps}"))
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::event::{Command, Event, Outcome, Revision, Unit};
 use crate::failure::Failure;
-use crate::plan::{Action, Decision, StepId};
+use crate::plan::{Action, Decided, Decision, PlanDigest, StepId};
 
 use super::words;
 
@@ -41,6 +41,8 @@ pub struct Board {
     pub url: Option<String>,
     /// The newer commit that the run gave way to.
     pub newer: Option<String>,
+    /// What the plan comes to.
+    pub digest: Option<PlanDigest>,
 }
 
 /// One step as far as the events tell.
@@ -144,9 +146,16 @@ impl Board {
                 news
             }
             Event::Waiting { .. } => true,
-            Event::Finished { url, newer, .. } => {
+            Event::PlanDiffers { steps, .. } => {
+                for Decided { step, decision } in steps {
+                    self.step_mut(step).decision = Some(decision.clone());
+                }
+                true
+            }
+            Event::Finished { url, newer, digest, .. } => {
                 self.url.clone_from(url);
                 self.newer.clone_from(newer);
+                self.digest.clone_from(digest);
                 true
             }
             Event::StepStarted { step }
@@ -263,6 +272,7 @@ impl StepState {
             }
             Event::Started { .. }
             | Event::Waiting { .. }
+            | Event::PlanDiffers { .. }
             | Event::Warning { .. }
             | Event::Finished { .. } => {}
         }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use crate::config::{Environment, Workload};
 use crate::event::{Command, Events, StepEvents};
 use crate::failure::Failure;
 use crate::image::{Engine, Registry};
-use crate::plan::StepId;
+use crate::plan::{Decision, Plan, Planned, StepId, Wanted};
 use crate::rollout::ecs::Witnesses;
 use crate::stack::{self, Live, Lookout};
 
@@ -32,6 +32,8 @@ pub struct Context {
     /// Where operations on stacks are watched.
     pub lookout: Lookout,
     permits: Semaphore,
+    /// What each step does, as far as it is decided.
+    planned: Mutex<BTreeMap<StepId, Planned>>,
 }
 
 impl Context {
@@ -51,6 +53,7 @@ impl Context {
             registry: Registry::new(session.ecr.clone()),
             permits: Semaphore::new(options.concurrency),
             lookout: Lookout::new(session.stacks_pace.clone()),
+            planned: Mutex::default(),
             deployment,
             options,
             session,
@@ -80,6 +83,29 @@ impl Context {
 
     pub fn events(&self, step: &StepId) -> StepEvents {
         self.events.step(step.clone())
+    }
+
+    /// Tells what a step does, and notes it together with what is to be there then.
+    pub fn decided(&self, step: &StepId, decision: Decision, wanted: Wanted) {
+        self.events(step).decided(decision.clone());
+        let planned = Planned { decision, wanted };
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(step.clone(), planned);
+    }
+
+    /// The plan as a whole, once every step is decided.
+    pub fn plan(&self) -> Plan {
+        let Deployment { project, environment, .. } = self.deployment.as_ref();
+        let settings = self.environment();
+        let place = [
+            ("project", Some(project.config.project.clone())),
+            ("environment", Some(environment.clone())),
+            ("region", Some(settings.region.clone())),
+            ("account", settings.account.clone()),
+        ];
+        Plan {
+            place: place.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+            steps: self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
     }
 
     /// Who knows why the tasks of a service fail.

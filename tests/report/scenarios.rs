@@ -3,7 +3,7 @@
 use pipeline::event::{Command, Event, Outcome, Revision, RunResult, Unit};
 use pipeline::failure::Failure;
 use pipeline::plan::Step;
-use pipeline::plan::{Action, Change, ChangeKind, Decision, PropertyChange, Replacement, StepId};
+use pipeline::plan::{Action, Change, ChangeKind, Decided, Decision, PropertyChange, Replacement, StepId};
 
 /// An event and when it comes, in milliseconds since the start.
 pub type Timed = (i64, Event);
@@ -69,7 +69,7 @@ fn done(summary: &str) -> Outcome {
 }
 
 fn finish(at: i64, result: RunResult) -> Timed {
-    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None })
+    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None, digest: None })
 }
 
 fn add(name: &str) -> Change {
@@ -174,6 +174,7 @@ pub fn first_deployment() -> Vec<Timed> {
                 millis: 170_400,
                 url: Some("https://events.example.com".into()),
                 newer: None,
+                digest: None,
             },
         ),
     ]
@@ -353,8 +354,39 @@ pub fn plan_with_replacement() -> Vec<Timed> {
         2_500,
         Event::Warning { step: None, message: "the branch is 2 commits behind origin/main".into() },
     ));
-    events.push(finish(3_200, RunResult::Changed));
+    events.push(finish_with_digest(3_200, RunResult::Changed));
     events
+}
+
+/// A run that has to have a plan which has changed since.
+pub fn refused() -> Vec<Timed> {
+    let property = property("HealthCheckIntervalSeconds", Some("5"), Some("6"), Replacement::Never);
+    let group = "AWS::ElasticLoadBalancingV2::TargetGroup TargetGroup";
+    let alb = Decision::new(Action::Update, "template changed").with_changes(vec![change(
+        ChangeKind::Modify,
+        group,
+        Some("targetgroup/api/1"),
+        Replacement::Never,
+        vec![property],
+    )]);
+    let decided = |step: &str, decision| Decided { step: id(step), decision };
+    let required = DIGEST.replace('a', "b").parse().expect("a digest");
+    let steps = vec![
+        decided("stack/alb", alb),
+        decided("rollout/api", Decision::new(Action::Nothing, "service runs revision 7")),
+    ];
+    vec![
+        started(Command::Run),
+        (2_900, Event::PlanDiffers { required, steps, gone_or_new: 0 }),
+        finish_with_digest(3_000, RunResult::Refused),
+    ]
+}
+
+const DIGEST: &str = "0123456789abcdef0123456789abcdef-000111222333444555666";
+
+fn finish_with_digest(at: i64, result: RunResult) -> Timed {
+    let digest = Some(DIGEST.parse().expect("a digest"));
+    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None, digest })
 }
 
 pub fn failed_plan() -> Vec<Timed> {
