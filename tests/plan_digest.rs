@@ -5,6 +5,7 @@ mod support;
 use pipeline::event::{Event, RunResult};
 use pipeline::plan::{Action, Decided, PlanDigest};
 use support::canary::HIDDEN;
+use support::system::System;
 use support::{Cloud, Output, Proxy, Repository};
 
 const PIPELINE: &str = r#"
@@ -68,8 +69,15 @@ fn run(repository: &Repository, required: &PlanDigest) -> Output {
 #[track_caller]
 fn refused(repository: &Repository, required: &PlanDigest) -> Vec<(String, Action)> {
     let proxy = repository.behind_proxy();
-    let output = run(repository, required).code(5);
+    let differing = refused_behind(&proxy, repository, required);
     repository.edit("pipeline.yaml", &proxy.endpoint(), &Cloud::endpoint());
+    differing
+}
+
+#[track_caller]
+fn refused_behind(proxy: &Proxy, repository: &Repository, required: &PlanDigest) -> Vec<(String, Action)> {
+    proxy.take();
+    let output = run(repository, required).code(5);
     let calls = proxy.take();
     let previews = ["CreateChangeSet", "DeleteChangeSet"];
     let others = Proxy::writes(&calls).into_iter().filter(|call| !previews.contains(&call.as_str()));
@@ -147,6 +155,34 @@ fn steps_that_came_since_are_found() {
 }
 
 #[test]
+fn images_and_rollouts_count_as_stacks_do() {
+    let System { repository, proxy, cloud } = &System::new();
+    let everything = planned(repository);
+    assert_eq!(run(repository, &everything).code(0).result(), RunResult::Changed);
+
+    let remember = |mebibytes| {
+        let lambda = aws_sdk_lambda::Client::new(cloud.config());
+        let call = lambda.update_function_configuration();
+        let call = call.function_name(format!("{}-local", repository.project)).memory_size(mebibytes);
+        cloud.block_on(call.send()).expect("a function");
+    };
+    remember(256);
+    let reviewed = planned(repository);
+    assert_eq!(planned(repository), reviewed);
+    remember(512);
+    let rollout = ("rollout/event-processor".to_owned(), Action::Roll);
+    assert_eq!(refused_behind(proxy, repository, &reviewed), [rollout]);
+
+    repository.write("api/version", "2");
+    repository.commit("Release 2");
+    let reviewed = planned(repository);
+    repository.write("api/version", "3");
+    repository.commit("Release 3");
+    assert_eq!(refused_behind(proxy, repository, &reviewed), [("image/api".to_owned(), Action::Build)]);
+    assert_eq!(run(repository, &planned(repository)).code(0).result(), RunResult::Changed);
+}
+
+#[test]
 fn the_difference_is_shown_as_a_plan_is() {
     let (repository, _cloud) = a_change();
     let reviewed = planned(&repository).to_string();
@@ -169,6 +205,16 @@ fn a_plan_ends_with_its_digest() {
     let digest = planned(&repository);
     let text = repository.pipeline(&["plan", "--env", "local", "--output", "text"]).code(0).stdout;
     assert_eq!(text.lines().last(), Some(format!("digest: {digest}").as_str()));
+}
+
+#[test]
+fn what_is_allowed_belongs_to_the_plan() {
+    let (repository, cloud) = a_change();
+    let allowing = digest(&repository.plan(&["--allow-replace", "a/Kept"]).code(0)).expect("a digest");
+    assert!(refused(&repository, &allowing).is_empty());
+    let run = ["--allow-replace", "a/Kept", "--plan-digest", &allowing.to_string()];
+    assert_eq!(repository.run(&run).code(0).result(), RunResult::Changed);
+    assert_eq!(cloud.outputs("a")["Text"], "second");
 }
 
 #[test]

@@ -9,11 +9,11 @@ use super::{Action, Change, Decided, Decision, PlanDigest, PropertyChange, StepI
 /// Goes into every digest: another number makes all of them different, as when something else is to count.
 const VERSION: &str = "1";
 
-/// A plan as a whole: what every step would do, and where.
+/// A plan as a whole: what every step would do, and on which terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// What tells this environment from others, by name: `project`, `region`…
-    pub place: BTreeMap<&'static str, String>,
+    /// Where, and what is allowed, by name: `project`, `region`…
+    pub terms: BTreeMap<&'static str, String>,
     /// The steps.
     pub steps: BTreeMap<StepId, Planned>,
 }
@@ -70,9 +70,9 @@ impl Plan {
     #[must_use]
     pub fn digest(&self, hide: impl Fn(&str) -> Cow<'_, str>) -> PlanDigest {
         let steps: Vec<Fingerprint> = self.steps.iter().map(|(id, step)| of_step(id, step, &hide)).collect();
-        let place = self.place.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let terms = self.terms.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let version = [VERSION.as_bytes()].into_iter();
-        let whole = Fingerprint::of(version.chain(place).chain(steps.iter().map(Fingerprint::bytes)));
+        let whole = Fingerprint::of(version.chain(terms).chain(steps.iter().map(Fingerprint::bytes)));
         PlanDigest::new(&whole, steps.iter())
     }
 

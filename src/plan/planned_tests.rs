@@ -52,7 +52,7 @@ fn any_planned() -> impl Strategy<Value = Planned> {
 fn any_plan() -> impl Strategy<Value = Plan> {
     let names = prop::collection::btree_map("[a-f]", any_planned(), 1..5);
     names.prop_map(|steps| Plan {
-        place: BTreeMap::from([("environment", "prod".to_owned())]),
+        terms: BTreeMap::from([("environment", "prod".to_owned())]),
         steps: steps.into_iter().map(|(name, step)| (StepId::stack(name), step)).collect(),
     })
 }
@@ -145,7 +145,7 @@ proptest! {
     #[test]
     fn another_place_is_another_plan(plan in any_plan()) {
         let mut other = plan.clone();
-        other.place.insert("environment", "staging".to_owned());
+        other.terms.insert("environment", "staging".to_owned());
         prop_assert_ne!(digest(&plan), digest(&other));
         prop_assert!(other.unlike(&digest(&plan), &digest(&other)).is_empty());
     }
@@ -161,7 +161,7 @@ proptest! {
 }
 
 fn plan_of(planned: Planned) -> Plan {
-    Plan { place: BTreeMap::new(), steps: BTreeMap::from([(StepId::stack("a"), planned)]) }
+    Plan { terms: BTreeMap::new(), steps: BTreeMap::from([(StepId::stack("a"), planned)]) }
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub fn differences(
         let steps = if gone_or_new == 1 { "step has" } else { "steps have" };
         lines.push(format!("{gone_or_new} {steps} come or gone since"));
     } else if differing.is_empty() {
-        lines.push("no step: the required plan is of another environment, region or account".to_owned());
+        lines.push("no step: the required plan is of another environment, region or account, or allows something else".to_owned());
     }
     lines
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::image::{Engine, Registry};
 use crate::plan::{Decision, Plan, Planned, StepId, Wanted};
 use crate::rollout::ecs::Witnesses;
-use crate::stack::{self, Live, Lookout};
+use crate::stack::{self, AllowReplace, Live, Lookout};
 
 /// What every step of one walk works with.
 #[derive(Debug)]
@@ -96,14 +96,16 @@ impl Context {
     pub fn plan(&self) -> Plan {
         let Deployment { project, environment, .. } = self.deployment.as_ref();
         let settings = self.environment();
-        let place = [
-            ("project", Some(project.config.project.clone())),
-            ("environment", Some(environment.clone())),
-            ("region", Some(settings.region.clone())),
-            ("account", settings.account.clone()),
+        let terms = [
+            ("project", project.config.project.clone()),
+            ("environment", environment.clone()),
+            ("region", settings.region.clone()),
+            ("account", settings.account.clone().unwrap_or_default()),
+            ("may be replaced", listed(&self.options.allow_replace)),
+            ("rollback leaves", listed(&self.options.skip_rollback)),
         ];
         Plan {
-            place: place.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+            terms: BTreeMap::from(terms),
             steps: self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -137,6 +139,12 @@ impl Context {
             done = work => Ok(done),
         }
     }
+}
+
+/// In an order of their own.
+fn listed(resources: &[AllowReplace]) -> String {
+    let names: BTreeSet<String> = resources.iter().map(ToString::to_string).collect();
+    names.into_iter().collect::<Vec<_>>().join(",")
 }
 
 async fn live_stacks(deployment: &Deployment, session: &Session) -> Result<BTreeMap<String, Live>, Failure> {

@@ -130,6 +130,15 @@ async fn a_failure_names_the_step_within_githubs_limit() {
 }
 
 #[tokio::test]
+async fn a_run_without_its_plan_is_a_failure() {
+    let github = GitHub::answering(&[201]).await;
+    run(&github, scenarios::refused(), TIMEOUT).await;
+    assert_eq!(github.states(), ["pending", "failure"]);
+    let description = github.bodies()[1]["description"].clone();
+    assert_eq!(description, "refused: the plan is not the one that is required");
+}
+
+#[tokio::test]
 async fn an_interrupted_run_is_an_error() {
     let github = GitHub::answering(&[201]).await;
     run(&github, scenarios::interrupted(), TIMEOUT).await;
