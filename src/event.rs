@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::plan::{Decision, Step, StepId};
+use crate::plan::{Decided, Decision, PlanDigest, Step, StepId};
 use crate::redact::redacted;
 
 /// One thing that happened.
@@ -91,6 +91,16 @@ pub enum Event {
         /// Milliseconds since its `step_started`, or 0 if it never started.
         millis: u64,
     },
+    /// The plan is not the one that the run has to have. Nothing was changed, and the run ends.
+    PlanDiffers {
+        /// The digest of the plan that it has to have.
+        required: PlanDigest,
+        /// The steps that do something else than in that plan, as far as that can be told, and what they would do.
+        steps: Vec<Decided>,
+        /// How many steps that plan has more or less.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        gone_or_new: usize,
+    },
     /// Something that does not fail the deployment but should be known.
     Warning {
         /// The step it concerns, if it concerns one.
@@ -111,10 +121,15 @@ pub enum Event {
         /// The newer commit that the run gave way to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         newer: Option<String>,
-        /// The plan's digest, if it found something to do: `run --plan-digest` requires that very plan.
+        /// What the plan comes to, if there is something to do: `run --plan-digest` carries out this plan alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        digest: Option<String>,
+        digest: Option<PlanDigest>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What was asked for.
@@ -208,6 +223,8 @@ pub enum RunResult {
     Interrupted,
     /// It gave way to a newer commit.
     Superseded,
+    /// The plan is not the one that it has to have.
+    Refused,
 }
 
 /// Where events go: cheap to clone, never blocks the sender, loses nothing.
@@ -274,8 +291,9 @@ impl StepEvents {
 }
 
 /// What fields hold that are words of this program or names from `pipeline.yaml`, which are no secrets.
-const NAMES: [&str; 10] =
-    ["event", "command", "step", "id", "needs", "by", "kind", "action", "unit", "result"];
+const NAMES: [&str; 12] = [
+    "event", "command", "step", "id", "needs", "by", "kind", "action", "unit", "result", "required", "digest",
+];
 
 /// The event with every secret that is known hidden, in whichever field.
 fn without_secrets(event: Event) -> Event {

@@ -152,7 +152,10 @@ broken! {
     bad_environment: on(|it| {
         it.config("region: eu-west-1", "region: Ireland")
             .config("account: \"123456789012\"", "account: 123456789012")
-            .config("branch: main", "branch: [main]\n    endpoint: localhost:4566\n    registry: https://r.example")
+            .config("branch: main", "role: deploy\n    branch: [main]\n    endpoint: localhost:4566\n    registry: https://r.example")
+    });
+    role_of_another_account: on(|it| {
+        it.config("branch: main", "role: arn:aws:iam::999999999999:role/deploy\n    branch: main")
     });
     bad_github: on(|it| it.config("repository: acme/shop", "repository: https://github.com/acme/shop"));
     path_out_of_repository: on(|it| it.config("inputs: [workloads/api]", "inputs: [../api, /etc]"));

@@ -24,6 +24,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Log { .. } => "log",
         Event::Resource { .. } => "resource",
         Event::StepFinished { .. } => "step_finished",
+        Event::PlanDiffers { .. } => "plan_differs",
         Event::Warning { .. } => "warning",
         Event::Finished { .. } => "finished",
     }
@@ -39,7 +40,7 @@ fn every_event_is_documented_with_all_its_fields() {
         assert_eq!(serde_json::to_value(&event).expect("JSON"), written, "a field that does not exist");
         kinds.insert(kind(&event));
     }
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
 }
 
 #[test]

@@ -99,6 +99,31 @@ fn a_run_that_waits_goes_on_from_what_the_other_left() {
 }
 
 #[test]
+fn a_run_that_has_to_have_its_plan_makes_it_anew_after_it_has_waited() {
+    let (repository, cloud) = bootstrapped();
+    let older = repository.git(&["rev-parse", "HEAD"]);
+    repository.edit("stacks/b/template.yaml", "about it", "more about it");
+    repository.commit("Say more");
+    let reviewed = match repository.plan(&[]).code(0).events().pop() {
+        Some(Event::Finished { digest: Some(digest), .. }) => digest.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let mut first = repository.start_run(&["--commit", &older]);
+    first.until_resource("stack/gate", "CREATE_IN_PROGRESS");
+    let output = repository.run(&["--plan-digest", &reviewed]).code(1);
+    assert!(output.stderr.contains("environment local is being deployed to: "), "{}", output.stderr);
+    let mut second = repository.start_run(&["--wait", "--plan-digest", &reviewed]);
+    waits(&mut second);
+    cloud.open_gate("gate");
+    first.end();
+    let output = second.end().code(5);
+    assert_eq!(output.result(), RunResult::Refused);
+    let differs = |event: &Event| matches!(event, Event::PlanDiffers { steps, .. } if steps.len() == 2);
+    assert!(output.events().iter().any(differs), "{output:?}");
+    assert_eq!(output.changed(), [""; 0]);
+}
+
+#[test]
 fn nothing_to_do_takes_no_lease() {
     let (repository, cloud) = bootstrapped();
     let first = at_the_gate(&repository);

@@ -110,6 +110,13 @@ fn a_plan_that_fails_shows_what_it_knows() {
 }
 
 #[test]
+fn a_run_without_its_plan_shows_what_differs() {
+    let events = scenarios::refused();
+    assert_snapshot!("refused_lines", plain(&events));
+    assert_snapshot!("refused_live", live(&events, 10_000, 40, 100));
+}
+
+#[test]
 fn a_run_is_interrupted() {
     let events = scenarios::interrupted();
     assert_snapshot!("interrupted_lines", plain(&events));

@@ -53,15 +53,6 @@ fn with_build(command: &str, registry: &str) -> Repository {
     ])
 }
 
-fn output(mut command: std::process::Command) -> Output {
-    let output = command.output().expect("the pipeline");
-    Output {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
 fn logged(output: &Output) -> Vec<String> {
     let line = |event| match event {
         Event::Log { line, .. } => Some(line),
@@ -138,7 +129,7 @@ fn a_build_gets_the_secrets_it_asks_for_and_shows_none() {
     for format in ["json", "text"] {
         let mut command = repository.command(&["run", "--env", "local", "--output", format]);
         command.env("NPM_TOKEN", format!("{HIDDEN}-npm")).env("GITHUB_TOKEN", "canary/github+token");
-        let output = output(command).code(1);
+        let output = Output::of(command).code(1);
         if format == "json" {
             let lines = logged(&output);
             assert_eq!(lines[0], "got [***] []");
@@ -287,7 +278,7 @@ fn github_learns_no_secret_and_what_it_repeats_is_not_shown() {
     let _cloud = Cloud::of(&repository.project);
     let mut command = repository.command(&["run", "--env", "local"]);
     command.env("GITHUB_TOKEN", "canary/github+token");
-    let output = output(command).code(1);
+    let output = Output::of(command).code(1);
     assert!(output.stderr.contains("no entry with Bearer ***"), "{output:?}");
     let seen = seen.lock().expect("no panic");
     assert!(seen.iter().all(|request| request.authorization == "Bearer canary/github+token"));

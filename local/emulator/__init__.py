@@ -9,14 +9,14 @@ emulator's own service, where it has one.
 from ministack.services.cloudformation import provisioners, stacks
 
 from . import (
-    alarms, containers, drift, ec2, event_sources, functions, gateway, images, load_balancer, msk, numbers,
+    alarms, containers, drift, ec2, event_sources, functions, gateway, identity, images, load_balancer, msk, numbers,
     replacement, scaling, services,
 )
 
 
 def extend():
     """Adds the resource types to the emulator. Call it before the server starts."""
-    for service in (ec2, msk, scaling):
+    for service in (ec2, identity, msk, scaling):
         for name, resource_type in service.RESOURCE_TYPES.items():
             _register(name, resource_type)
     alarms.allow_expressions()
@@ -32,6 +32,7 @@ def extend():
     functions.count_by_version()
     functions.skip_memory_measurement()
     gateway.answer_containers()
+    identity.check_web_identities()
     images.pull_from_emulator()
     load_balancer.skip_targets_that_are_not_up()
     numbers.convert_numbers()

@@ -23,11 +23,26 @@ where
         }
         SdkError::TimeoutError(_) => Failure::new(format!("{tried}: no answer in time")).hint(CHECK_THE_WAY),
         _ => {
+            if let Some(known) = known(&error) {
+                return known.clone();
+            }
             let cause = root_cause(&error);
             let hint = hint_for_cause(&cause);
             Failure::new(format!("{tried}: {cause}")).hint(hint)
         }
     }
+}
+
+/// What one of our own parts said, somewhere below the SDK's layers: it needs no other words.
+fn known<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
+    let mut layer = Some(error);
+    while let Some(error) = layer {
+        if let Some(failure) = error.downcast_ref() {
+            return Some(failure);
+        }
+        layer = error.source();
+    }
+    None
 }
 
 /// The innermost error: the SDK's own layers say no more than "dispatch failure".

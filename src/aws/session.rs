@@ -3,9 +3,8 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
-use aws_sdk_cloudformation::config::Credentials;
 
-use super::{Fence, Pace, failure};
+use super::{Fence, Pace, credentials, failure};
 use crate::config::Environment;
 use crate::failure::Failure;
 
@@ -56,7 +55,7 @@ impl Session {
     /// # Errors
     /// If the environment names an account and the credentials belong to another one, or can't be checked.
     pub async fn open(environment: &Environment) -> Result<Self, Failure> {
-        let config = load(environment).await;
+        let config = credentials::provided(load(environment).await, environment).await?;
         if let Some(account) = &environment.account {
             guard_account(&config, account).await?;
         }
@@ -100,6 +99,7 @@ impl Session {
     }
 }
 
+/// The way, with the credentials that are found.
 async fn load(environment: &Environment) -> SdkConfig {
     let mut loader = aws_config::from_env()
         .region(Region::new(environment.region.clone()))
@@ -111,14 +111,7 @@ async fn load(environment: &Environment) -> SdkConfig {
                 .build(),
         );
     if let Some(endpoint) = &environment.endpoint {
-        // An endpoint of one's own is an emulator: real credentials are never sent there.
-        loader = loader.endpoint_url(endpoint).credentials_provider(Credentials::new(
-            "test",
-            "test",
-            None,
-            None,
-            "local cloud",
-        ));
+        loader = loader.endpoint_url(endpoint);
     }
     loader.load().await
 }

@@ -10,27 +10,11 @@ use crate::event::{Command, Events, Revision, RunResult};
 use crate::failure::Failure;
 use crate::github::{self, Credentials};
 use crate::lease;
+use crate::plan::PlanDigest;
 use crate::report::{self, Output};
 use crate::run::{self, Deployment, Interrupt, Tree};
 use crate::source::{Repository, Snapshot, github_repository};
 use crate::stack::{AllowReplace, SkipRollback};
-
-/// What is to be done with a snapshot.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked {
-    pub command: Command,
-    /// Whether to wait while another run deploys to the environment.
-    pub wait: bool,
-    /// The pull request that a plan is shown on.
-    pub pull_request: Option<u64>,
-}
-
-impl Asked {
-    /// To do this, and nothing else.
-    pub fn to(command: Command) -> Self {
-        Self { command, wait: false, pull_request: None }
-    }
-}
 
 /// What `plan`, `run` and `watch` have in common.
 #[derive(Debug, Args)]
@@ -52,6 +36,25 @@ pub struct Deploy {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Output::Auto)]
     pub output: Output,
+}
+
+/// What is to be done with a snapshot.
+#[derive(Debug)]
+pub struct Asked {
+    pub command: Command,
+    /// Whether to wait while another run deploys.
+    pub wait: bool,
+    /// The plan that a run has to have.
+    pub required: Option<PlanDigest>,
+    /// The pull request that a plan is shown on.
+    pub pull_request: Option<u64>,
+}
+
+impl Asked {
+    /// Nothing but the command.
+    pub fn to(command: Command) -> Self {
+        Self { command, wait: false, required: None, pull_request: None }
+    }
 }
 
 impl Deploy {
@@ -107,9 +110,10 @@ impl Deploy {
             allow_replace: self.allow_replace.clone(),
             wait: asked.wait,
             skip_rollback: self.skip_rollback.clone(),
+            required: asked.required.clone(),
         };
         let (events, receiver) = Events::channel();
-        let posting = posting(&deployment, &session, asked)?.map(|posting| {
+        let posting = posting(&deployment, &session, &asked)?.map(|posting| {
             let (events, receiver) = Events::channel();
             (events, github::start(receiver, posting))
         });
@@ -142,7 +146,7 @@ fn digests(config: &Config, snapshot: &Snapshot) -> Result<BTreeMap<String, Stri
 fn posting(
     deployment: &Deployment,
     session: &Session,
-    asked: Asked,
+    asked: &Asked,
 ) -> Result<Option<github::Posting>, Exit> {
     let Deployment { revision, environment, project, .. } = deployment;
     let subject = match (asked.command, asked.pull_request) {

@@ -24,7 +24,8 @@ pub use options::{Exit, ExitCode, note};
 /// functions.
 ///
 /// Exit codes: 0 done or nothing to do · 1 a step failed · 2 usage or configuration · 3 `plan --exit-code` found
-/// changes, or `drift` drift · 4 gave way to a newer commit · 130 interrupted.
+/// changes, or `drift` drift · 4 gave way to a newer commit · 5 the plan is not the one that is required ·
+/// 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {

@@ -105,6 +105,8 @@ pub enum ExitCode {
     Changes = 3,
     /// The run gave way to a newer commit.
     Superseded = 4,
+    /// The plan is not the one that is required.
+    Refused = 5,
     /// Interrupted.
     Interrupted = 130,
 }
@@ -116,6 +118,7 @@ impl From<RunResult> for ExitCode {
             RunResult::Failed => Self::Failed,
             RunResult::Interrupted => Self::Interrupted,
             RunResult::Superseded => Self::Superseded,
+            RunResult::Refused => Self::Refused,
         }
     }
 }

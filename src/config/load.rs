@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rollout::rollout;
 use super::values::{no_tags, parameter, path, scalar, text};
-use super::{Build, Capability, Config, Environment, GitHub, Stack, Text, Workload, syntax};
+use super::{Build, Capability, Config, Environment, GitHub, RoleArn, Stack, Text, Workload, syntax};
 use crate::diagnostic::{Mistake, Mistakes, Source};
 use crate::yaml::{self, Node, Reader};
 
@@ -20,7 +20,7 @@ pub(super) mod keys {
         &["project", "github", "environments", "stacks", "workloads"];
     pub(in super::super) const GITHUB: &[&str] = &["repository", "api_url"];
     pub(in super::super) const ENVIRONMENT: &[&str] =
-        &["region", "account", "branch", "endpoint", "registry", "url"];
+        &["region", "account", "role", "branch", "endpoint", "registry", "url"];
     pub(in super::super) const STACK: &[&str] = &["template", "parameters", "capabilities", "tags"];
     pub(in super::super) const WORKLOAD: &[&str] = &["inputs", "build", "repository", "rollout"];
     pub(in super::super) const BUILD: &[&str] =
@@ -127,11 +127,22 @@ fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Environment> {
         .required(reader, "region", syntax::REGION.expected)
         .and_then(|node| reader.formed(node, &syntax::REGION));
     let account = fields.get("account").and_then(|node| reader.formed(node, &syntax::ACCOUNT));
+    let role = fields.get("role").and_then(|node| role(reader, node, account.as_deref()));
     let branch = fields.get("branch").and_then(|node| reader.formed(node, &syntax::BRANCH));
     let endpoint = fields.get("endpoint").and_then(|node| url(reader, node));
     let registry = fields.get("registry").and_then(|node| reader.formed(node, &syntax::REGISTRY));
     let url = fields.get("url").and_then(|node| text(reader, node, TEXT));
-    Some(Environment { region: region?, account, branch, endpoint, registry, url })
+    Some(Environment { region: region?, account, role, branch, endpoint, registry, url })
+}
+
+/// A role of another account could be taken on, and then be refused with each run.
+fn role(reader: &mut Reader<'_>, node: &Node, account: Option<&str>) -> Option<RoleArn> {
+    let role: RoleArn = reader.parsed(node, &syntax::ROLE)?;
+    if let Some(account) = account.filter(|account| *account != role.account()) {
+        let message = format!("the role is in account {}, the environment in {account}", role.account());
+        reader.wrong(node.place, message, |mistake| mistake.hint("name a role of the environment's account"));
+    }
+    Some(role)
 }
 
 fn stack(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Stack> {

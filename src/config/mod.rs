@@ -5,6 +5,7 @@
 
 mod load;
 mod reference;
+mod role;
 mod rollout;
 mod schema;
 mod span;
@@ -16,6 +17,7 @@ mod weight;
 pub use load::{Values, load};
 pub(crate) use load::{load_located, load_values};
 pub use reference::{Part, Reference, ReferenceError, Text};
+pub use role::RoleArn;
 pub use schema::schema;
 pub use span::Span;
 pub use types::{

@@ -1,6 +1,6 @@
 //! What names, addresses and paths look like.
 
-use super::{Span, Weight};
+use super::{RoleArn, Span, Weight};
 use crate::yaml::Form;
 
 /// A project, environment, stack or workload.
@@ -13,6 +13,11 @@ pub(super) const REGION: Form =
     Form { what: "region", is: is_region, expected: "an AWS region such as eu-west-1" };
 pub(super) const ACCOUNT: Form =
     Form { what: "account", is: is_account, expected: "the AWS account's twelve digits, in quotes" };
+pub(super) const ROLE: Form = Form {
+    what: "role",
+    is: is_role,
+    expected: "an IAM role's ARN such as arn:aws:iam::111111111111:role/deploy",
+};
 pub(super) const REPOSITORY: Form =
     Form { what: "repository on GitHub", is: is_repository, expected: "`owner/name`" };
 pub(super) const URL: Form =
@@ -78,6 +83,10 @@ fn is_region(text: &str) -> bool {
 
 fn is_account(text: &str) -> bool {
     text.len() == 12 && is_digits(text)
+}
+
+fn is_role(text: &str) -> bool {
+    text.parse::<RoleArn>().is_ok()
 }
 
 fn is_digits(text: &str) -> bool {

@@ -3,7 +3,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 
-use super::{Span, Text, Weight};
+use super::{RoleArn, Span, Text, Weight};
 
 /// What `pipeline.yaml` says: a project, where it runs, what it is made of and what it runs.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
@@ -48,6 +48,8 @@ pub struct Environment {
     /// The AWS account's twelve digits, in quotes. Nothing is deployed with credentials for another account.
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     pub account: Option<String>,
+    /// The IAM role that a job on GitHub Actions takes on with its own identity.
+    pub role: Option<RoleArn>,
     /// The branch that `pipeline watch` deploys here.
     pub branch: Option<String>,
     /// The AWS API's address, where it is not AWS itself.

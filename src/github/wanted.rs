@@ -7,7 +7,7 @@ use super::post::{
     Check, CheckState, Comment, Commit, Conclusion, Deployment, DeploymentState, Post, Status,
 };
 use crate::event::{Event, Outcome, RunResult};
-use crate::plan::{Action, StepId};
+use crate::plan::{Action, PlanDigest, StepId};
 use crate::report::{Board, Phase, annotations, paint, plan_comment, plan_text, step_text, words};
 
 /// GitHub refuses longer descriptions.
@@ -67,7 +67,7 @@ impl Follower {
                         let (status, deployment, text) = self.verdict(*result, *millis);
                         self.run_posts(status, deployment, &text, url.clone())
                     }
-                    Subject::PullRequest(number) => self.plan_posts(at, number, *result, digest.as_deref()),
+                    Subject::PullRequest(number) => self.plan_posts(at, number, *result, digest.as_ref()),
                 }
             }
             _ => Vec::new(),
@@ -138,6 +138,11 @@ impl Follower {
             RunResult::Interrupted => {
                 (StatusState::Error, DeploymentState::Error, format!("interrupted after {time}: {steps}"))
             }
+            RunResult::Refused => (
+                StatusState::Failure,
+                DeploymentState::Inactive,
+                "refused: the plan is not the one that was reviewed".to_owned(),
+            ),
             RunResult::Superseded => (
                 StatusState::Error,
                 DeploymentState::Inactive,
@@ -186,7 +191,13 @@ impl Follower {
     }
 
     /// The comment, and a check of the pull request's newest commit.
-    fn plan_posts(&self, at: Timestamp, number: u64, result: RunResult, digest: Option<&str>) -> Vec<Post> {
+    fn plan_posts(
+        &self,
+        at: Timestamp,
+        number: u64,
+        result: RunResult,
+        digest: Option<&PlanDigest>,
+    ) -> Vec<Post> {
         let body = plan_comment(&self.board, result, MAX_TEXT, self.page.as_deref(), digest);
         let title = paint::cut(&plan_text::to_do(&self.board), MAX_DESCRIPTION);
         let grave = self.board.steps.iter().any(|step| step.grave().next().is_some());
@@ -194,7 +205,7 @@ impl Follower {
             RunResult::Changed if grave => Conclusion::Neutral,
             RunResult::Unchanged | RunResult::Changed => Conclusion::Success,
             RunResult::Failed => Conclusion::Failure,
-            RunResult::Interrupted | RunResult::Superseded => Conclusion::Cancelled,
+            RunResult::Interrupted | RunResult::Superseded | RunResult::Refused => Conclusion::Cancelled,
         };
         let comment =
             Comment { pull_request: number, environment: self.environment.clone(), body: body.clone() };

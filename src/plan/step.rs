@@ -135,6 +135,15 @@ pub struct Decision {
     pub strategy: Option<String>,
 }
 
+/// A step and its decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The step.
+    pub step: StepId,
+    /// What it does.
+    pub decision: Decision,
+}
+
 impl Decision {
     /// A decision without resource changes.
     pub fn new(action: Action, reason: impl Into<String>) -> Self {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::event::{Command, Event, Outcome, Revision, Unit};
 use crate::failure::Failure;
-use crate::plan::{Action, Change, Decision, StepId};
+use crate::plan::{Action, Change, Decided, Decision, PlanDigest, StepId};
 
 use super::changes::Fate;
 use super::words;
@@ -43,7 +43,7 @@ pub struct Board {
     /// The newer commit that the run gave way to.
     pub newer: Option<String>,
     /// What stands for exactly this plan.
-    pub digest: Option<String>,
+    pub digest: Option<PlanDigest>,
 }
 
 /// One step as far as the events tell.
@@ -147,10 +147,16 @@ impl Board {
                 news
             }
             Event::Waiting { .. } => true,
+            Event::PlanDiffers { steps, .. } => {
+                for Decided { step, decision } in steps {
+                    self.step_mut(step).decision = Some(decision.clone());
+                }
+                true
+            }
             Event::Finished { url, newer, digest, .. } => {
-                self.digest.clone_from(digest);
                 self.url.clone_from(url);
                 self.newer.clone_from(newer);
+                self.digest.clone_from(digest);
                 true
             }
             Event::StepStarted { step }
@@ -285,6 +291,7 @@ impl StepState {
             }
             Event::Started { .. }
             | Event::Waiting { .. }
+            | Event::PlanDiffers { .. }
             | Event::Warning { .. }
             | Event::Finished { .. } => {}
         }

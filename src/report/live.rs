@@ -70,6 +70,12 @@ impl Live {
             _ if !news || self.board.is_plan() => {}
             Event::Warning { .. } => self.print(&self.warning()),
             Event::Waiting { reason } => self.print(&[words::waiting(reason)]),
+            Event::PlanDiffers { steps, gone_or_new, .. } => {
+                let (columns, paint) = (self.columns(), self.paint);
+                let mut lines = plan_text::differences(&self.board, steps, *gone_or_new, columns, paint);
+                lines.push(String::new());
+                self.print(&lines);
+            }
             Event::StepDecided { step, decision } if decision.action == Action::Update => {
                 let lines = changes::grave_lines(&decision.changes, self.paint, self.columns());
                 self.print_of(step, &lines);
@@ -104,8 +110,9 @@ impl Live {
         } else {
             let end = run_text::end(&self.board, result, millis, self.paint);
             let tree = tree::ended(&self.board, self.view(at)).into_iter().chain([String::new()]);
-            // Of steps that all were as wanted, the last line says enough.
-            tree.filter(|_| result != RunResult::Unchanged).chain(end).collect()
+            // Of steps that all were as wanted, or that never began, the last line says enough.
+            let told = !matches!(result, RunResult::Unchanged | RunResult::Refused);
+            tree.filter(|_| told).chain(end).collect()
         };
         self.bar.set_message("");
         self.print(&lines);

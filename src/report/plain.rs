@@ -55,6 +55,10 @@ impl<W: Write> Plain<W> {
             }
             Event::Warning { .. } => self.write(at, &self.warning()),
             Event::Waiting { reason } => self.write(at, &[words::waiting(reason)]),
+            Event::PlanDiffers { steps, gone_or_new, .. } => {
+                let lines = plan_text::differences(&self.board, steps, *gone_or_new, WIDTH, self.paint);
+                self.write(at, &lines);
+            }
             _ => {
                 let lines = self.told(event);
                 if !lines.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::event::{Outcome, RunResult};
 use crate::failure::Failure;
-use crate::plan::{Action, Change};
+use crate::plan::{Action, Change, Decided};
 
 use super::board::{Board, Phase, StepState};
 use super::changes;
@@ -29,6 +29,28 @@ pub fn lines(board: &Board, result: RunResult, millis: u64, width: usize, paint:
         board.warnings.iter().map(|text| format!("{} {text}", paint.show(Tone::Caution, "warning:"))),
     );
     lines.push(summary(board, result, millis, paint));
+    lines.extend(board.digest.iter().map(|digest| format!("digest: {digest}")));
+    lines
+}
+
+/// How a plan differs from the one that a run has to have: the steps that do something else, as in a plan.
+pub fn differences(
+    board: &Board,
+    differing: &[Decided],
+    gone_or_new: usize,
+    width: usize,
+    paint: Paint,
+) -> Vec<String> {
+    let title = "the plan is not the one that is required; what differs is now";
+    let mut lines = vec![paint.show(Tone::Bad, title)];
+    let states = differing.iter().filter_map(|decided| board.step(&decided.step));
+    lines.extend(states.flat_map(|state| step(state, board, width, paint)));
+    if gone_or_new > 0 {
+        let steps = if gone_or_new == 1 { "step has" } else { "steps have" };
+        lines.push(format!("{gone_or_new} {steps} come or gone since"));
+    } else if differing.is_empty() {
+        lines.push("no step: the required plan is of another environment, region or account, or allows something else".to_owned());
+    }
     lines
 }
 
@@ -125,7 +147,7 @@ fn summary(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Strin
         }
         RunResult::Changed => (Tone::Strong, format!("plan: {} ({time})", to_do(board))),
         RunResult::Failed => (Tone::Bad, format!("plan FAILED after {time}: {}", to_do(board))),
-        RunResult::Interrupted | RunResult::Superseded => {
+        RunResult::Interrupted | RunResult::Superseded | RunResult::Refused => {
             (Tone::Bad, format!("plan INTERRUPTED after {time}: {}", to_do(board)))
         }
     };

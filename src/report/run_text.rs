@@ -36,7 +36,7 @@ pub fn outcome(outcome: &Outcome, millis: u64, paint: Paint) -> Vec<String> {
 pub fn end(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Vec<String> {
     let tone = match result {
         RunResult::Unchanged | RunResult::Changed => Tone::Good,
-        RunResult::Failed | RunResult::Interrupted | RunResult::Superseded => Tone::Bad,
+        RunResult::Failed | RunResult::Interrupted | RunResult::Superseded | RunResult::Refused => Tone::Bad,
     };
     let warnings = match board.warnings.len() {
         0 => String::new(),
@@ -51,6 +51,10 @@ pub fn end(board: &Board, result: RunResult, millis: u64, paint: Paint) -> Vec<S
         let first = failure.message.lines().next().unwrap_or_default();
         lines.push(format!("  {}: {first}", paint.show(Tone::Bad, &step.id)));
         lines.extend(explanation(failure, paint).into_iter().map(|line| format!("    {line}")));
+    }
+    if let (RunResult::Refused, Some(digest)) = (result, &board.digest) {
+        let next = format!("look at the plan as it is now (`pipeline plan`); its digest is {digest}");
+        lines.push(format!("  {} {next}", paint.show(Tone::Strong, "next:")));
     }
     if result == RunResult::Interrupted {
         lines.extend(unfinished(board).map(|line| format!("  {line}")));

@@ -135,6 +135,7 @@ pub fn verdict(result: RunResult, millis: u64, counts: &Tally) -> String {
         RunResult::Changed => format!("done in {time}: {steps}"),
         RunResult::Failed => format!("FAILED after {time}: {steps}"),
         RunResult::Interrupted => format!("INTERRUPTED after {time}: {steps}"),
+        RunResult::Refused => format!("REFUSED after {time}: nothing was changed"),
         RunResult::Superseded => format!("GAVE WAY to a newer commit after {time}: {steps}"),
     }
 }

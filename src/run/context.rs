@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
@@ -12,9 +12,9 @@ use crate::config::{Environment, Workload};
 use crate::event::{Command, Events, StepEvents};
 use crate::failure::Failure;
 use crate::image::{Engine, Registry};
-use crate::plan::StepId;
+use crate::plan::{Decision, Plan, Planned, StepId, Wanted};
 use crate::rollout::ecs::Witnesses;
-use crate::stack::{self, Live, Lookout};
+use crate::stack::{self, AllowReplace, Live, Lookout};
 
 /// What every step of one walk works with.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Context {
     /// Where operations on stacks are watched.
     pub lookout: Lookout,
     permits: Semaphore,
+    /// What each step does, as far as it is decided.
+    planned: Mutex<BTreeMap<StepId, Planned>>,
 }
 
 impl Context {
@@ -51,6 +53,7 @@ impl Context {
             registry: Registry::new(session.ecr.clone()),
             permits: Semaphore::new(options.concurrency),
             lookout: Lookout::new(session.stacks_pace.clone()),
+            planned: Mutex::default(),
             deployment,
             options,
             session,
@@ -82,6 +85,31 @@ impl Context {
         self.events.step(step.clone())
     }
 
+    /// Tells what a step does, and notes it together with what is to be there then.
+    pub fn decided(&self, step: &StepId, decision: Decision, wanted: Wanted) {
+        self.events(step).decided(decision.clone());
+        let planned = Planned { decision, wanted };
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(step.clone(), planned);
+    }
+
+    /// The plan as a whole, once every step is decided.
+    pub fn plan(&self) -> Plan {
+        let Deployment { project, environment, .. } = self.deployment.as_ref();
+        let settings = self.environment();
+        let terms = [
+            ("project", project.config.project.clone()),
+            ("environment", environment.clone()),
+            ("region", settings.region.clone()),
+            ("account", settings.account.clone().unwrap_or_default()),
+            ("may be replaced", listed(&self.options.allow_replace)),
+            ("rollback leaves", listed(&self.options.skip_rollback)),
+        ];
+        Plan {
+            terms: BTreeMap::from(terms),
+            steps: self.planned.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
     /// Who knows why the tasks of a service fail.
     pub fn witnesses(&self) -> Witnesses {
         Witnesses { load_balancing: self.session.load_balancing.clone(), logs: self.session.logs.clone() }
@@ -111,6 +139,12 @@ impl Context {
             done = work => Ok(done),
         }
     }
+}
+
+/// In an order of their own.
+fn listed(resources: &[AllowReplace]) -> String {
+    let names: BTreeSet<String> = resources.iter().map(ToString::to_string).collect();
+    names.into_iter().collect::<Vec<_>>().join(",")
 }
 
 async fn live_stacks(deployment: &Deployment, session: &Session) -> Result<BTreeMap<String, Live>, Failure> {

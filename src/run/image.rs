@@ -4,24 +4,32 @@ use super::board::Ended;
 use super::context::Context;
 use super::values::IMAGE;
 use super::{Clock, StepResult, Stop};
+use crate::config::Reference;
 use crate::event::StepEvents;
 use crate::image::{self, Digest, Found, Repository, Spec};
-use crate::plan::StepId;
+use crate::plan::{Action, Decision, StepId, Wanted};
 
 /// Builds at once what the repository does not hold, and pushes when the repository is there.
 pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
-    let Some(wanted) = wanted(context, id).await? else {
-        return Ok(Ended::changed("", unknown()));
-    };
-    clock.start(context, id);
-    let events = context.events(id);
+    let (wanted, waiting) = wanted(context, id).await?;
     let text = &context.workload(id).repository;
     let live = context.peek(text);
+    let goal = Wanted::default()
+        .text("key", wanted.key())
+        .text("repository", live.clone().unwrap_or_else(|| text.to_string()))
+        .text("secrets", wanted.secrets.join(","));
+    if !waiting.is_empty() {
+        let decision = Decision::new(Action::Unknown, "build arguments not known yet").waiting_for(waiting);
+        context.decided(id, decision, goal);
+        return Ok(Ended::changed("", unknown()));
+    }
+    clock.start(context, id);
+    let events = context.events(id);
     let peeked = match &live {
         Some(uri) => find(context, uri, &wanted.key()).await?,
         None => None,
     };
-    events.decided(image::decide(peeked.as_ref()));
+    context.decided(id, image::decide(peeked.as_ref()), goal.clone());
     if peeked.is_some() {
         // The repository may be about to change: only what its stack hands on counts in the end.
         let Ok(uri) = context.resolve(text).await? else { return Ok(Ended::unchanged(unknown())) };
@@ -35,7 +43,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
             }
             return Ok(Ended::unchanged(known(&repository.image(&found.digest))));
         }
-        events.decided(image::decide(None));
+        context.decided(id, image::decide(None), goal);
     }
     if context.planning() {
         return Ok(Ended::changed("", unknown()));
@@ -85,23 +93,27 @@ async fn note_commit(
 /// The image under the workload's key, if the repository that is live holds it.
 pub async fn live(context: &Context, id: &StepId) -> Result<Option<String>, Stop> {
     let Some(uri) = context.peek(&context.workload(id).repository) else { return Ok(None) };
-    let Some(wanted) = wanted(context, id).await? else { return Ok(None) };
+    let (wanted, waiting) = wanted(context, id).await?;
+    if !waiting.is_empty() {
+        return Ok(None);
+    }
     let Some(found) = find(context, &uri, &wanted.key()).await? else { return Ok(None) };
     Ok(Some(repository(context, &uri)?.image(&found.digest)))
 }
 
-/// What is to be built; `None` in a plan whose build arguments are not known yet.
-async fn wanted(context: &Context, id: &StepId) -> Result<Option<Spec>, Stop> {
+/// What is to be built, and what its arguments wait for in a plan: those stand in it as they are written.
+async fn wanted(context: &Context, id: &StepId) -> Result<(Spec, Vec<String>), Stop> {
     let workload = context.workload(id);
     let build = &workload.build;
-    let mut args = BTreeMap::new();
+    let (mut args, mut waiting) = (BTreeMap::new(), Vec::new());
     for (name, text) in &build.args {
-        match context.resolve(text).await? {
-            Ok(value) => args.insert(name.clone(), value),
-            Err(_) => return Ok(None),
-        };
+        let value = context.resolve(text).await?.unwrap_or_else(|references| {
+            waiting.extend(references.iter().map(Reference::path));
+            text.to_string()
+        });
+        args.insert(name.clone(), value);
     }
-    Ok(Some(Spec {
+    let spec = Spec {
         workload: id.name.clone(),
         directory: std::path::PathBuf::new(),
         inputs: context.deployment.inputs[&id.name].clone(),
@@ -113,7 +125,8 @@ async fn wanted(context: &Context, id: &StepId) -> Result<Option<Spec>, Stop> {
         secrets: build.secrets.clone(),
         platform: build.platform.clone(),
         labels: labels(context),
-    }))
+    };
+    Ok((spec, waiting))
 }
 
 /// As the OCI image specification names them.

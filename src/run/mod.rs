@@ -8,6 +8,7 @@ mod context;
 mod image;
 mod interrupt;
 mod leave;
+mod required;
 mod rollout;
 mod services;
 mod stack;
@@ -24,8 +25,9 @@ use std::time::Instant;
 use crate::aws::Session;
 use crate::event::{Command, Event, Events, Revision, RunResult};
 use crate::failure::Failure;
-use crate::plan::Graph;
+use crate::plan::{Graph, PlanDigest};
 use crate::project::Project;
+use crate::redact::redacted;
 use crate::source::Repository;
 use crate::stack::{AllowReplace, SkipRollback};
 
@@ -68,6 +70,8 @@ pub struct Options {
     pub wait: bool,
     /// What a rollback that goes on may leave as it is.
     pub skip_rollback: Vec<SkipRollback>,
+    /// The plan that a run has to have, or it changes nothing.
+    pub required: Option<PlanDigest>,
 }
 
 /// Plans or runs a deployment; events tell what happens.
@@ -93,7 +97,8 @@ pub async fn execute(
     let deployment = Arc::new(deployment);
     let turn = Turn { deployment, options, session, events: events.clone(), interrupt };
     let ended = turn.run().await;
-    let Ending { result, url, newer } = ended.clone().unwrap_or(Ending::of(RunResult::Failed));
-    events.send(Event::Finished { result, millis: millis_since(started), url, newer, digest: None });
+    let Ending { result, url, newer, plan } = ended.clone().unwrap_or(Ending::of(RunResult::Failed));
+    let digest = plan.map(|plan| plan.digest(redacted));
+    events.send(Event::Finished { result, millis: millis_since(started), url, newer, digest });
     ended.map(|ending| ending.result)
 }

@@ -7,7 +7,7 @@ use super::{Clock, StepResult, Stop};
 use crate::config::{Reference, Rollout, Strategy, Text};
 use crate::event::StepEvents;
 use crate::failure::Failure;
-use crate::plan::{Action, Decision, StepId, source_of};
+use crate::plan::{Action, Decision, StepId, Wanted, source_of};
 use crate::rollout::lambda::{Canary, Rolled};
 use crate::rollout::{Alarms, Running, Timing, ecs, lambda, strategy};
 
@@ -21,12 +21,17 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
     let events = context.events(id);
     let target = match target {
         Ok(target) => target,
-        Err(waiting) => return Ok(undecided(&events, rollout, waiting)),
+        Err(waiting) => {
+            let decision =
+                Decision::new(Action::Unknown, "follows what its stack defines").waiting_for(waiting);
+            context.decided(id, decision.with_strategy(strategy(rollout)), goal(context, rollout).await?);
+            return Ok(Ended::changed("", BTreeMap::new()));
+        }
     };
-    let decision = Box::pin(context.unless_interrupted(target.decide(context))).await??;
+    let (decision, defined) = Box::pin(context.unless_interrupted(target.decide(context))).await??;
     let decision = decision.with_strategy(strategy(rollout));
     let action = decision.action;
-    events.decided(decision);
+    context.decided(id, decision, goal(context, rollout).await?.text("defined", defined));
     if action == Action::Nothing {
         return Ok(Ended::unchanged(BTreeMap::new()));
     }
@@ -127,21 +132,53 @@ async fn changing(context: &Context, text: &Text) -> Result<Vec<String>, Stop> {
     Ok(changing)
 }
 
-fn undecided(events: &StepEvents, rollout: &Rollout, waiting: Vec<String>) -> Ended {
-    let decision = Decision::new(Action::Unknown, "follows what its stack defines").waiting_for(waiting);
-    events.decided(decision.with_strategy(strategy(rollout)));
-    Ended::changed("", BTreeMap::new())
+/// What is moved and how, as `pipeline.yaml` has it, with all that is known put in.
+async fn goal(context: &Context, rollout: &Rollout) -> Result<Wanted, Stop> {
+    let named = match rollout {
+        Rollout::Ecs { cluster, service, task_definition, alarms: _, watch: _ } => {
+            vec![("cluster", cluster), ("service", service), ("task definition", task_definition)]
+        }
+        Rollout::Lambda { function, alias: _, strategy: _ } => vec![("function", function)],
+    };
+    let mut goal = Wanted::default();
+    for (name, text) in named {
+        goal = goal.text(name, context.shown(text).await?);
+    }
+    let alarms = match rollout {
+        Rollout::Ecs { alarms, watch, .. } => {
+            goal = goal.text("watch", watch.to_string());
+            alarms.as_slice()
+        }
+        Rollout::Lambda { alias, strategy: None, .. } => {
+            goal = goal.text("alias", alias);
+            &[]
+        }
+        Rollout::Lambda { alias, strategy: Some(Strategy { canary }), .. } => {
+            let steps = canary.steps.iter().map(|step| format!("{} for {}", step.weight, step.hold));
+            let minimum = canary.minimum_invocations.to_string();
+            goal = goal.text("alias", alias).text("steps", steps.collect::<Vec<_>>().join(","));
+            goal = goal.text("minimum", minimum);
+            canary.alarms.as_slice()
+        }
+    };
+    for alarm in alarms {
+        let alarm = context.shown(alarm).await?;
+        goal = goal.text(format!("alarm {alarm}"), "");
+    }
+    Ok(goal)
 }
 
 impl Target {
-    async fn decide(&self, context: &Context) -> Result<Decision, Failure> {
+    /// What is to be done, and which revision the stack has defined.
+    async fn decide(&self, context: &Context) -> Result<(Decision, String), Failure> {
         match self {
             Self::Ecs { target, .. } => {
                 let service = ecs::observe(&context.session.ecs, target).await?;
-                Ok(ecs::decide(&service, &target.task_definition))
+                Ok((ecs::decide(&service, &target.task_definition), target.task_definition.to_string()))
             }
             Self::Lambda { target, .. } => {
-                Ok(lambda::decide(&lambda::observe(&context.session.lambda, target).await?))
+                let function = lambda::observe(&context.session.lambda, target).await?;
+                Ok((lambda::decide(&function), function.latest.revision_id.clone().unwrap_or_default()))
             }
         }
     }

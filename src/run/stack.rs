@@ -6,7 +6,7 @@ use super::context::Context;
 use super::{Clock, StepResult, Stop, services};
 use crate::plan::{Action, StepId};
 use crate::redact::keep_secret;
-use crate::stack::{Live, ParameterValue, Spec, Step, Verdict, decide, unknown_outputs};
+use crate::stack::{self, Live, ParameterValue, Spec, Step, Verdict, decide, unknown_outputs};
 
 /// Applies a module's template as soon as its parameters are known.
 pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
@@ -31,7 +31,7 @@ pub async fn step(context: &Context, id: &StepId, clock: &Clock) -> StepResult {
     }
     let live = context.unless_interrupted(step.settle(&spec.stack_name, live)).await??;
     if context.planning() {
-        Box::pin(preview(context, &step, &spec, live.as_ref())).await
+        Box::pin(preview(context, id, &step, &spec, live.as_ref())).await
     } else {
         Box::pin(apply(context, &step, &spec, live)).await
     }
@@ -56,12 +56,18 @@ async fn apply(context: &Context, step: &Step<'_>, spec: &Spec, live: Option<Liv
     })
 }
 
-async fn preview(context: &Context, step: &Step<'_>, spec: &Spec, live: Option<&Live>) -> StepResult {
+async fn preview(
+    context: &Context,
+    id: &StepId,
+    step: &Step<'_>,
+    spec: &Spec,
+    live: Option<&Live>,
+) -> StepResult {
     let decision = {
         let _permit = context.permit().await?;
         Box::pin(context.unless_interrupted(step.preview(spec, live))).await??
     };
-    step.events.decided(decision.clone());
+    context.decided(id, decision.clone(), stack::wanted(spec, live));
     let mut outputs = known(live.map(|live| live.outputs.clone()).unwrap_or_default());
     if decision.action == Action::Nothing {
         return Ok(Ended::unchanged(outputs));

@@ -52,6 +52,7 @@ pub async fn survey(mut deployment: Deployment, session: Session) -> Result<Surv
         allow_replace: Vec::new(),
         skip_rollback: Vec::new(),
         wait: false,
+        required: None,
     };
     let leave = Leave::of(None, Interrupt::default());
     let context =

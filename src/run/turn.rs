@@ -33,7 +33,14 @@ impl Turn {
         let mut forestalled = 0;
         let mut since = Since::Began(Instant::now());
         loop {
-            match self.walk(Some(ToTake { lease: lease.clone(), since })).await? {
+            let walked = if let Some(record) = self.held_by_another(&lease).await? {
+                (Ending::of(RunResult::Interrupted), Some(Refused::Held(record)))
+            } else if let Some(ending) = self.ends_before_it_begins().await? {
+                return Ok(ending);
+            } else {
+                self.walk(Some(ToTake { lease: lease.clone(), since })).await?
+            };
+            match walked {
                 (ending, None) => return Ok(ending),
                 (_, Some(Refused::Changed)) if forestalled < FORESTALLED => forestalled += 1,
                 (_, Some(Refused::Changed)) => return Err(self.unwritable()),
@@ -58,7 +65,7 @@ impl Turn {
         Lease::new(&self.session, &project.config.project, environment, holder)
     }
 
-    async fn walk(&self, to_take: Option<ToTake>) -> Result<(Ending, Option<Refused>), Failure> {
+    pub(super) async fn walk(&self, to_take: Option<ToTake>) -> Result<(Ending, Option<Refused>), Failure> {
         let leave = Leave::of(to_take, self.interrupt.clone());
         let (deployment, options, session) =
             (Arc::clone(&self.deployment), self.options.clone(), self.session.clone());

@@ -30,6 +30,11 @@ impl Context {
         self.resolve(text).await?.map_err(|references| unknown(&references))
     }
 
+    /// The text with all that is known put in; as it is written, if not all of it is.
+    pub async fn shown(&self, text: &Text) -> Result<String, Stop> {
+        Ok(self.resolve(text).await?.unwrap_or_else(|_| text.to_string()))
+    }
+
     /// The text as it was before the walk began, if everything in it was live then.
     pub fn peek(&self, text: &Text) -> Option<String> {
         text.resolve(|reference| self.live_value(reference)).ok()

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::{image, rollout, stack};
 use crate::event::{Event, Outcome, RunResult};
 use crate::failure::Failure;
-use crate::plan::{StepId, StepKind};
+use crate::plan::{Plan, StepId, StepKind};
 
 /// How a plan or a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +19,14 @@ pub struct Ending {
     pub url: Option<String>,
     /// The newer commit that it gave way to.
     pub newer: Option<String>,
+    /// What is planned, if there is something to do and all of it could be planned.
+    pub plan: Option<Plan>,
 }
 
 impl Ending {
     /// An ending of which there is no more to say.
     pub fn of(result: RunResult) -> Self {
-        Self { result, url: None, newer: None }
+        Self { result, url: None, newer: None, plan: None }
     }
 
     /// The run gave way to a newer commit.
@@ -55,7 +57,10 @@ pub async fn walk(context: Arc<Context>, interrupt: &super::Interrupt) -> Result
     }
     Ok(match (summary(&outcomes), interrupt.newer()) {
         (RunResult::Interrupted, Some(newer)) => Ending::superseded(newer),
-        (result, _) => Ending { url: context.url().await, ..Ending::of(result) },
+        (result, _) => {
+            let plan = (context.planning() && result == RunResult::Changed).then(|| context.plan());
+            Ending { url: context.url().await, plan, ..Ending::of(result) }
+        }
     })
 }
 

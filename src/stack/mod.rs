@@ -19,6 +19,7 @@ mod spec;
 mod validation;
 mod values;
 mod waiting;
+mod wanted;
 
 pub use apply::{Applied, Step};
 pub use cancel::cancel;
@@ -32,3 +33,4 @@ pub use outputs::unknown_outputs;
 pub use recover::SkipRollback;
 pub use spec::{ParameterValue, Spec};
 pub use waiting::{Waiting, Waits};
+pub use wanted::wanted;

@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::yaml::{self, Node};
 
 /// What a template says. Comments, the order of keys, short or long form of functions, and whether a scalar is quoted
 /// make no difference: CloudFormation sees `1` and `"1"` as the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// Nothing.
     Null,

@@ -30,7 +30,7 @@ fn board(events: &[Timed]) -> (Board, RunResult, u64) {
 
 fn comment(events: &[Timed], limit: usize) -> String {
     let (board, result, _) = board(events);
-    plan_comment(&board, result, limit, Some(PAGE), board.digest.as_deref())
+    plan_comment(&board, result, limit, Some(PAGE), board.digest.as_ref())
 }
 
 fn summarised(events: &[Timed]) -> String {

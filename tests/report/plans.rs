@@ -234,7 +234,7 @@ pub fn hostile(text: &str) -> Vec<Timed> {
                 millis: 9,
                 url: Some(text.to_owned()),
                 newer: Some(text.to_owned()),
-                digest: Some(text.to_owned()),
+                digest: None,
             },
         ),
     ]);

@@ -3,7 +3,7 @@
 use pipeline::event::{Command, Event, Outcome, Revision, RunResult, Unit};
 use pipeline::failure::Failure;
 use pipeline::plan::Step;
-use pipeline::plan::{Action, Change, ChangeKind, Decision, PropertyChange, Replacement, StepId};
+use pipeline::plan::{Action, Change, ChangeKind, Decided, Decision, PropertyChange, Replacement, StepId};
 
 /// An event and when it comes, in milliseconds since the start.
 pub type Timed = (i64, Event);
@@ -79,19 +79,16 @@ pub fn finish(at: i64, result: RunResult) -> Timed {
     (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None, digest: None })
 }
 
+const DIGEST: &str = "0123456789abcdef0123456789abcdef-000111222333444555666";
+
 /// The end of a plan that found something to do.
 pub fn finish_plan(at: i64) -> Timed {
-    let digest = Some("4be0c2d1e5f60718293a4b5c6d7e8f90".to_owned());
-    (
-        at,
-        Event::Finished {
-            result: RunResult::Changed,
-            millis: at.unsigned_abs(),
-            url: None,
-            newer: None,
-            digest,
-        },
-    )
+    finish_with_digest(at, RunResult::Changed)
+}
+
+fn finish_with_digest(at: i64, result: RunResult) -> Timed {
+    let digest = Some(DIGEST.parse().expect("a digest"));
+    (at, Event::Finished { result, millis: at.unsigned_abs(), url: None, newer: None, digest })
 }
 
 pub fn add(name: &str) -> Change {
@@ -378,6 +375,30 @@ pub fn plan_with_replacement() -> Vec<Timed> {
     ));
     events.push(finish_plan(3_200));
     events
+}
+
+/// A run that has to have a plan which has changed since.
+pub fn refused() -> Vec<Timed> {
+    let property = property("HealthCheckIntervalSeconds", Some("5"), Some("6"), Replacement::Never);
+    let group = "AWS::ElasticLoadBalancingV2::TargetGroup TargetGroup";
+    let alb = Decision::new(Action::Update, "template changed").with_changes(vec![change(
+        ChangeKind::Modify,
+        group,
+        Some("targetgroup/api/1"),
+        Replacement::Never,
+        vec![property],
+    )]);
+    let decided = |step: &str, decision| Decided { step: id(step), decision };
+    let required = DIGEST.replace('a', "b").parse().expect("a digest");
+    let steps = vec![
+        decided("stack/alb", alb),
+        decided("rollout/api", Decision::new(Action::Nothing, "service runs revision 7")),
+    ];
+    vec![
+        started(Command::Run),
+        (2_900, Event::PlanDiffers { required, steps, gone_or_new: 0 }),
+        finish_with_digest(3_000, RunResult::Refused),
+    ]
 }
 
 pub fn failed_plan() -> Vec<Timed> {

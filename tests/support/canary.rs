@@ -15,10 +15,15 @@ pub(crate) const VARIABLES: [(&str, &str); 3] = [
 /// What the value of every hidden parameter of the tests begins with.
 pub(crate) const HIDDEN: &str = "canary/hidden+value";
 
+/// With this a job asks who it is.
+pub(crate) const REQUEST_TOKEN: &str = "canary/request+token";
+
 /// Checks that no secret came out, neither as it is nor encoded.
 #[track_caller]
 pub(crate) fn check(output: &Output) {
-    for secret in ["canary/secret+access=key", "canary/session+token==", HIDDEN, "canary/github+token"] {
+    for secret in
+        ["canary/secret+access=key", "canary/session+token==", HIDDEN, "canary/github+token", REQUEST_TOKEN]
+    {
         let url = secret.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
         // The last characters follow from what is encoded behind the secret.
         let base64 = BASE64_STANDARD.encode(secret);

@@ -5,6 +5,7 @@
 pub(crate) mod canary;
 mod cloud;
 pub(crate) mod github;
+pub(crate) mod issuer;
 mod output;
 pub(crate) mod proxy;
 mod repository;

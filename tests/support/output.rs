@@ -12,6 +12,16 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Runs a command to its end.
+    pub(crate) fn of(mut command: std::process::Command) -> Self {
+        let output = command.output().expect("the pipeline");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// The output, after checking the exit code.
     #[track_caller]
     pub(crate) fn code(self, wanted: i32) -> Self {

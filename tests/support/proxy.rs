@@ -3,6 +3,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -53,6 +54,12 @@ struct Shared {
     victim: Option<Pid>,
     /// A form parameter that does not reach the API.
     dropped: Option<String>,
+    /// The access keys that calls were signed with, in the order in which they first came.
+    signers: Vec<String>,
+    /// The secrets that the API gave away.
+    secrets: Vec<String>,
+    /// How long credentials are said to last, if not as long as the API says.
+    lifetime: Option<Duration>,
 }
 
 impl Proxy {
@@ -61,7 +68,16 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let plan: Plan = Box::new(|_, _| Fate::Passed);
-        let shared = Shared { calls: Vec::new(), counts: HashMap::new(), plan, victim: None, dropped: None };
+        let shared = Shared {
+            calls: Vec::new(),
+            counts: HashMap::new(),
+            plan,
+            victim: None,
+            dropped: None,
+            signers: Vec::new(),
+            secrets: Vec::new(),
+            lifetime: None,
+        };
         let proxy = Self { port, shared: Arc::new(Mutex::new(shared)) };
         let relaying = proxy.clone();
         std::thread::spawn(move || {
@@ -98,6 +114,21 @@ impl Proxy {
     /// From now on this form parameter is left out of every call, as if the API did not know it.
     pub(crate) fn drop_from_calls(&self, parameter: &str) {
         self.with(|shared| shared.dropped = Some(parameter.to_owned()));
+    }
+
+    /// The access keys that calls were signed with so far.
+    pub(crate) fn signers(&self) -> Vec<String> {
+        self.with(|shared| shared.signers.clone())
+    }
+
+    /// The secrets that the API gave away so far.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.with(|shared| shared.secrets.clone())
+    }
+
+    /// From now on the credentials that the API gives away are said to last this long.
+    pub(crate) fn credentials_last(&self, lifetime: Duration) {
+        self.with(|shared| shared.lifetime = Some(lifetime));
     }
 
     /// The calls among these that change something.
@@ -139,10 +170,38 @@ impl Proxy {
         }
     }
 
+    fn take_down_signer(&self, head: &str) {
+        let credential = header(head, "authorization").and_then(|value| value.split("Credential=").nth(1));
+        if let Some(key) = credential.and_then(|scope| scope.split('/').next()) {
+            self.with(|shared| {
+                if !shared.signers.iter().any(|known| known == key) {
+                    shared.signers.push(key.to_owned());
+                }
+            });
+        }
+    }
+
+    /// The answer with credentials, which end as the test wants.
+    fn credentials_given(&self, answer: &[u8]) -> Vec<u8> {
+        let mut text = String::from_utf8_lossy(answer).into_owned();
+        self.with(|shared| {
+            let secrets =
+                ["SecretAccessKey", "SessionToken"].map(|name| element(&text, name).map(str::to_owned));
+            shared.secrets.extend(secrets.into_iter().flatten());
+            if let (Some(lifetime), Some(told)) = (shared.lifetime, element(&text, "Expiration")) {
+                let end = jiff::Timestamp::now() + jiff::SignedDuration::try_from(lifetime).expect("a time");
+                text = text.replace(told, &end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            }
+        });
+        text.into_bytes()
+    }
+
     /// One request and its answer; the connection is closed then, and the client opens another.
     fn relay(&self, client: &TcpStream) -> std::io::Result<()> {
         let Some((head, body)) = read(client)? else { return Ok(()) };
-        let fate = self.fate(&operation(&head, &String::from_utf8_lossy(&body)));
+        let operation = operation(&head, &String::from_utf8_lossy(&body));
+        self.take_down_signer(&head);
+        let fate = self.fate(&operation);
         if fate == Fate::KilledBefore {
             self.kill();
         }
@@ -152,7 +211,10 @@ impl Proxy {
         if !fate.reaches_aws() {
             return Ok(());
         }
-        let answer = pass_on(&head, &self.without_dropped(body))?;
+        let mut answer = pass_on(&head, &self.without_dropped(body))?;
+        if operation == "AssumeRoleWithWebIdentity" {
+            answer = self.credentials_given(&answer);
+        }
         match fate {
             Fate::KilledAfter => self.kill(),
             Fate::CutOff => (&mut &*client).write_all(&answer[..answer.len() - answer.len().min(9)])?,
@@ -195,6 +257,11 @@ fn pass_on(head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+/// What stands in an element of the XML.
+fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    xml.split(&format!("<{name}>")).nth(1)?.split(&format!("</{name}>")).next()
 }
 
 fn has_any<const N: usize>(line: &str, names: [&str; N]) -> bool {

@@ -111,12 +111,7 @@ impl Repository {
 
     /// Runs the pipeline in the repository to its end.
     pub(crate) fn pipeline(&self, arguments: &[&str]) -> Output {
-        let output = self.command(arguments).output().expect("the pipeline");
-        let output = Output {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        };
+        let output = Output::of(self.command(arguments));
         super::canary::check(&output);
         output
     }

@@ -28,6 +28,7 @@ pub(crate) fn environment(endpoint: &str) -> Environment {
     Environment {
         region: "us-east-1".to_owned(),
         account: None,
+        role: None,
         branch: None,
         endpoint: Some(endpoint.to_owned()),
         registry: None,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::event::{Outcome, RunResult};
-use crate::plan::{Action, Change, StepId};
+use crate::plan::{Action, Change, PlanDigest, StepId};
 use crate::report::board::{Board, Phase, StepState};
 use crate::report::{plan_text, words};
 
@@ -15,7 +15,7 @@ struct Plan<'a> {
     environment: &'a str,
     commit: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<&'a str>,
+    digest: Option<&'a PlanDigest>,
     steps: Vec<Planned<'a>>,
 }
 
@@ -43,7 +43,7 @@ fn outputs(board: &Board, result: RunResult) -> Vec<(&'static str, String)> {
         ("changed", json(&changed)),
         ("plan", plan.unwrap_or_else(|| self::plan(board, false))),
     ];
-    let digest = board.digest.clone().map(|digest| ("plan-digest", digest));
+    let digest = board.digest.as_ref().map(|digest| ("plan-digest", digest.to_string()));
     let url = board.url.clone().map(|url| ("url", url));
     outputs.into_iter().chain(digest).chain(url).collect()
 }
@@ -69,7 +69,7 @@ fn plan(board: &Board, whole: bool) -> String {
     json(&Plan {
         environment: header.map_or("", |header| &header.environment),
         commit: header.map_or("", |header| &header.revision.commit),
-        digest: board.digest.as_deref(),
+        digest: board.digest.as_ref(),
         steps: board.steps.iter().map(step).collect(),
     })
 }

@@ -20,12 +20,13 @@ pub use plan::{is_grave, plan_title};
 pub use step::step_text;
 
 use crate::event::RunResult;
+use crate::plan::PlanDigest;
 
 use super::board::Board;
 use page::characters;
 
 /// What stands for exactly one plan, if that is known.
-pub type Digest<'a> = Option<&'a str>;
+pub type Digest<'a> = Option<&'a PlanDigest>;
 
 /// Characters of a value in a comment.
 const VALUE: usize = 200;
@@ -50,7 +51,7 @@ pub fn plan_comment(
 #[must_use]
 pub fn summary(board: &Board, result: RunResult, millis: u64, limit: usize) -> String {
     let page = if board.is_plan() {
-        plan::page(board, result, board.digest.as_deref(), LONG_VALUE)
+        plan::page(board, result, board.digest.as_ref(), LONG_VALUE)
     } else {
         run::page(board, result, millis, LONG_VALUE)
     };

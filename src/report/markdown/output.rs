@@ -30,7 +30,7 @@ impl<W: Write> Markdown<W> {
         self.board.apply(at, event);
         if let Event::Finished { result, millis, digest, .. } = event {
             let page = if self.board.is_plan() {
-                plan_comment(&self.board, *result, LIMIT, None, digest.as_deref())
+                plan_comment(&self.board, *result, LIMIT, None, digest.as_ref())
             } else {
                 summary(&self.board, *result, *millis, LIMIT)
             };

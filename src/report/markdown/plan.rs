@@ -32,7 +32,7 @@ pub fn plan_title(board: &Board, result: RunResult) -> String {
         RunResult::Unchanged => "nothing to do".to_owned(),
         RunResult::Changed => to_do(board),
         RunResult::Failed => format!("the plan failed: {}", to_do(board)),
-        RunResult::Interrupted | RunResult::Superseded => {
+        RunResult::Interrupted | RunResult::Superseded | RunResult::Refused => {
             format!("the plan was interrupted: {}", to_do(board))
         }
     }
@@ -53,7 +53,7 @@ fn head(board: &Board, result: RunResult) -> String {
         }
         RunResult::Changed => format!("Plan for {environment}"),
         RunResult::Failed => format!("❌ Plan for {environment} failed"),
-        RunResult::Interrupted | RunResult::Superseded => {
+        RunResult::Interrupted | RunResult::Superseded | RunResult::Refused => {
             format!("⏹️ Plan for {environment} was interrupted")
         }
     };

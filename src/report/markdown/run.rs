@@ -17,6 +17,7 @@ pub fn page(board: &Board, result: RunResult, millis: u64, values: usize) -> Pag
     let stacks = board.steps.iter().filter_map(|step| changes::block(step, values));
     let blocks = failures
         .chain(interrupted(board, result))
+        .chain(refused(board, result))
         .chain([steps(board)])
         .chain(unchanged(board))
         .chain(stacks);
@@ -35,6 +36,7 @@ fn head(board: &Board, result: RunResult, millis: u64) -> String {
         RunResult::Failed => format!("❌ {environment}: failed after {time}"),
         RunResult::Interrupted => format!("⏹️ {environment}: interrupted after {time}"),
         RunResult::Superseded => format!("⏭️ {environment}: gave way to a newer commit after {time}"),
+        RunResult::Refused => format!("🚫 {environment}: not the plan that was reviewed"),
     };
     let what = board.header.as_ref().map(what).unwrap_or_default();
     let newer = board.newer.iter().map(|newer| format!("{} is deployed instead", code(newer, 60)));
@@ -49,6 +51,16 @@ fn interrupted(board: &Board, result: RunResult) -> Option<Block> {
     let lines = unfinished(board).map(|line| format!("- {}\n", prose(&line, 500)));
     let next = "**Next:** run the same command again; it goes on from what is live then";
     (result == RunResult::Interrupted).then(|| text(Worth::Grave, lines.collect::<String>() + "\n" + next))
+}
+
+/// What to do about a plan that is another one now.
+fn refused(board: &Board, result: RunResult) -> Option<Block> {
+    let digest = board.digest.as_ref().filter(|_| result == RunResult::Refused)?;
+    let next = format!(
+        "Nothing was changed. What the steps would do now differs from the plan that the run has to have.\n\n\
+         **Next:** look at the plan as it is now; its digest is `{digest}`"
+    );
+    Some(text(Worth::Grave, next))
 }
 
 /// Every step that did something, or should have.
