@@ -116,6 +116,7 @@ fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).expect("a directory");
     let docs = docs.map(|entry| format!("docs/{}", entry.expect("an entry").file_name().to_string_lossy()));
+    let docs = docs.filter(|path| Path::new(path).extension().is_some_and(|kind| kind == "md"));
     let stacks = STACKS.iter().chain(&["environments"]).map(|stack| format!("stacks/{stack}/README.md"));
     let others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned);
     for page in docs.chain(stacks).chain(others) {

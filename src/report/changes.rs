@@ -270,3 +270,39 @@ fn by_type(added: &[&Change]) -> Vec<String> {
     }
     counts.into_iter().map(|(resource_type, count)| format!("{count} {resource_type}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differing(before: &str, after: &str) -> Vec<String> {
+        let value = |text: &str| Some(text.to_owned());
+        let property = PropertyChange {
+            path: "Policy".to_owned(),
+            before: value(before),
+            after: value(after),
+            replacement: Replacement::Never,
+        };
+        let shown = |part: PropertyChange| {
+            let value = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            format!("{}: {} → {}", part.path, value(part.before), value(part.after))
+        };
+        parts(&property).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn of_json_documents_what_differs_is_shown() {
+        let shown = differing(r#"{"a":[1,{"b":"x"}],"c":1}"#, r#"{"a":[1,{"b":"y"}],"d":[2]}"#);
+        assert_eq!(shown, ["Policy.a.1.b: x → y", "Policy.c: 1 → -", "Policy.d: - → [2]"]);
+    }
+
+    #[test]
+    fn other_values_are_shown_whole() {
+        assert_eq!(differing("[1]", "[1,2]"), ["Policy: [1] → [1,2]"]);
+        assert_eq!(differing("1", "2"), ["Policy: 1 → 2"]);
+        // They differ in their spaces alone.
+        assert_eq!(differing(r#"{"a":1}"#, r#"{"a": 1}"#), [r#"Policy: {"a":1} → {"a": 1}"#]);
+        let many = |value: u8| serde_json::json!((0..9).map(|_| value).collect::<Vec<_>>()).to_string();
+        assert_eq!(differing(&many(1), &many(2)).len(), 1);
+    }
+}

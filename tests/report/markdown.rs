@@ -6,7 +6,9 @@ use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
 use insta::assert_snapshot;
 use pipeline::event::{Event, RunResult};
-use pipeline::report::{Board, annotations, plan_comment, step_text, summary};
+use pipeline::report::{
+    Board, Markdown, annotations, is_grave, plan_comment, plan_title, step_text, summary,
+};
 use proptest::prelude::*;
 
 use super::scenarios::Timed;
@@ -174,6 +176,36 @@ fn summaries_of_runs() {
         let page = summarised(&events);
         assert_eq!(mistakes(&page), Vec::<String>::new(), "{page}");
         assert_snapshot!(format!("summary_{name}"), page);
+    }
+}
+
+#[test]
+fn plans_have_titles() {
+    let titles = [
+        plans::nothing_to_do(),
+        plans::one_property_of_ecs(),
+        scenarios::plan_with_replacement(),
+        scenarios::failed_plan(),
+    ]
+    .map(|events| {
+        let (board, result, _) = board(&events);
+        format!("{} {}", plan_title(&board, result), is_grave(&board))
+    });
+    assert_snapshot!(titles.join("\n"));
+}
+
+#[test]
+fn the_output_is_the_page_alone() {
+    for (events, page) in [
+        (plans::one_property_of_ecs(), comment(&plans::one_property_of_ecs(), LIMIT)),
+        (scenarios::failed_stack(), summarised(&scenarios::failed_stack())),
+    ] {
+        let mut out = Vec::new();
+        let mut markdown = Markdown::new(&mut out);
+        for (millis, event) in &events {
+            markdown.handle(at(*millis), event);
+        }
+        assert_eq!(String::from_utf8(out).unwrap().trim_end(), page.trim_end());
     }
 }
 

@@ -36,11 +36,9 @@ fn resource(change: &Change, values: usize) -> Vec<Piece> {
         Fate::Add => Worth::Addition,
         _ => Worth::Change,
     };
-    let live = change.physical_id.as_ref().filter(|id| fate.is_grave() && **id != change.logical_id);
-    let live = live.map(|id| format!("  (live: {id})")).unwrap_or_default();
     let place = change.location.as_ref().filter(|_| fate != Fate::Add);
     let place = place.map(|location| format!("  {location}")).unwrap_or_default();
-    let head = format!("{} {} {}{live}{place}", fate.label(), change.resource_type, change.logical_id);
+    let head = format!("{} {} {}{place}", fate.label(), change.resource_type, change.logical_id);
     let parts: Vec<PropertyChange> = change.properties.iter().flat_map(parts).collect();
     let properties = parts.iter().enumerate().map(|(index, part)| property(part, fate, index, values));
     [Piece::new(worth, short(&clean(&head), NAME))].into_iter().chain(properties).collect()

@@ -28,8 +28,8 @@ use page::characters;
 /// What stands for exactly one plan, if that is known.
 pub type Digest<'a> = Option<&'a PlanDigest>;
 
-/// Characters of a value in a comment.
-const VALUE: usize = 200;
+/// Characters of a value in a comment: with its property's name it is seen whole.
+const VALUE: usize = 80;
 
 /// Characters of a value where there is room.
 const LONG_VALUE: usize = 4_000;

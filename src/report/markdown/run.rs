@@ -69,28 +69,32 @@ fn steps(board: &Board) -> Block {
         let (word, text) = how_it_ended(step);
         let worth = if step.failure().is_some() { Worth::Grave } else { Worth::Step };
         let time = match step.phase {
-            Phase::Ended { millis, .. } if millis > 0 => words::duration(millis),
+            // Without a place to break the line at.
+            Phase::Ended { millis, .. } if millis > 0 => words::duration(millis).replace(' ', "\u{a0}"),
             _ => String::new(),
         };
-        (worth, [code(&step.id.to_string(), 100), word.to_owned(), time, prose(&text, 300)])
+        (worth, [code(&step.id.to_string(), 100), word.to_owned(), time, text])
     });
     table(["Step", "Result", "Time", "What"], rows)
 }
 
+/// In a word, and what there is to say about it, as Markdown.
 fn how_it_ended(step: &StepState) -> (&'static str, String) {
-    let why = || step.decision.as_ref().map(words::reason).unwrap_or_default();
+    let said = |text: &str| prose(text, 300);
+    let activity = || step.activity.as_deref().map(said).unwrap_or_default();
+    let why = || step.decision.as_ref().map(|decision| said(&words::reason(decision))).unwrap_or_default();
     match &step.phase {
         Phase::Ended { outcome, millis } => match outcome {
             Outcome::Unchanged => ("unchanged", String::new()),
-            Outcome::Done { summary } => ("done", format!("{summary}: {}", why())),
-            Outcome::Failed { failure } => ("**failed**", failure.message.clone()),
-            Outcome::Blocked { by } => ("blocked", format!("by {by}")),
+            Outcome::Done { summary } => ("done", format!("{}: {}", said(summary), why())),
+            Outcome::Failed { failure } => ("**failed**", said(&failure.message)),
+            Outcome::Blocked { by } => ("blocked", format!("by {}", code(&by.to_string(), 100))),
             Outcome::Interrupted { .. } if *millis == 0 => ("not started", String::new()),
             Outcome::Interrupted { summary } => {
-                ("interrupted", summary.clone().or_else(|| step.activity.clone()).unwrap_or_default())
+                ("interrupted", summary.as_deref().map_or_else(activity, said))
             }
         },
-        Phase::Running { .. } => ("under way", step.activity.clone().unwrap_or_default()),
+        Phase::Running { .. } => ("under way", activity()),
         Phase::Waiting => ("not started", String::new()),
     }
 }
