@@ -437,6 +437,44 @@ fn inputs_become_arguments_and_outputs_come_back() {
     assert_eq!(job.arguments().expect("arguments"), ["status", "--repository=."]);
 }
 
+/// The names that the rows of the page's table with this heading begin with.
+fn documented(page: &str, heading: &str) -> Vec<String> {
+    let table = page.split(&format!("| {heading} | |\n")).nth(1).expect("a table");
+    let rows = table.lines().skip(1).map_while(|row| row.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().expect("a name").to_owned()).collect()
+}
+
+/// The inputs that each use of the action in a document gives.
+fn uses(node: &serde_json::Value, found: &mut Vec<Vec<String>>) {
+    if node["uses"].as_str().is_some_and(|uses| uses.starts_with("OWNER/REPO/.github/actions/pipeline@")) {
+        found.push(node["with"].as_object().expect("inputs").keys().cloned().collect());
+    }
+    node.as_object().into_iter().flat_map(|map| map.values()).for_each(|node| uses(node, found));
+    node.as_array().into_iter().flatten().for_each(|node| uses(node, found));
+}
+
+#[test]
+fn inputs_and_outputs_are_documented_and_the_examples_use_no_others() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/github.md")).expect("a page");
+    let text = fs::read_to_string(root.join(DIRECTORY).join("action.yml")).expect("an action");
+    let action: Definition = serde_yaml::from_str(&text).expect("a definition");
+    let sorted = |mut names: Vec<String>| {
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(sorted(documented(&page, "input")), action.inputs.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(sorted(documented(&page, "output")), action.outputs.keys().cloned().collect::<Vec<_>>());
+    let mut found = Vec::new();
+    for example in page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        uses(&serde_yaml::from_str(example).expect("YAML"), &mut found);
+    }
+    assert!(found.len() > 3, "{found:?}");
+    for input in found.iter().flatten() {
+        assert!(action.inputs.contains_key(input), "there is no input {input}");
+    }
+}
+
 /// Texts that mean something to a shell, to getopt or to a runner.
 const WORDS: [&str; 18] = [
     "$(touch ran)",
