@@ -437,6 +437,116 @@ fn inputs_become_arguments_and_outputs_come_back() {
     assert_eq!(job.arguments().expect("arguments"), ["status", "--repository=."]);
 }
 
+#[derive(Deserialize)]
+struct Workflow {
+    jobs: BTreeMap<String, WorkflowJob>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowJob {
+    permissions: BTreeMap<String, String>,
+    steps: Vec<WorkflowStep>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowStep {
+    #[serde(default)]
+    uses: String,
+    #[serde(default)]
+    run: String,
+    #[serde(default)]
+    with: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+/// A fork's commit as it comes by a pull request: GitHub has it, the clone of the base has not.
+struct PullRequest {
+    upstream: Repository,
+    context: Context,
+}
+
+impl PullRequest {
+    fn new() -> Self {
+        let upstream = Repository::with(&[
+            (
+                "pipeline.yaml",
+                "project: PROJECT\nenvironments:\n  prod: { region: us-west-2 }\nstacks:\n  a: { parameters: { Name: base } }\n",
+            ),
+            (
+                "stacks/a/template.yaml",
+                "Parameters: { Name: { Type: String } }\nResources: { Topic: { Type: AWS::SNS::Topic } }\n",
+            ),
+        ]);
+        let base = upstream.git(&["rev-parse", "HEAD"]);
+        upstream.write("pipeline.yaml", "mistaken: [\n");
+        upstream.write(
+            "stacks/a/template.yaml",
+            "Parameters: { Name: { Type: Number } }\nResources: { Topic: { Type: AWS::SNS::Topic } }\n",
+        );
+        upstream.write(&format!("{DIRECTORY}/run"), "#!/bin/sh\ntouch \"$RUNNER_TEMP/ran\"\n");
+        let head = upstream.commit("Come from a fork");
+        upstream.git(&["update-ref", "refs/pull/7/head", &head]);
+        upstream.git(&["reset", "--quiet", "--hard", &base]);
+        upstream.git(&["config", "uploadpack.allowReachableSHA1InWant", "true"]);
+        let context = [("base", base), ("head", head)]
+            .map(|(side, sha)| (format!("github.event.pull_request.{side}.sha"), sha));
+        Self { upstream, context: context.into() }
+    }
+
+    /// What `actions/checkout` lays out.
+    fn checkout(&self, into: &Path, revision: &str) {
+        for arguments in [
+            ["init", "--quiet", "."].as_slice(),
+            &["remote", "add", "origin", &format!("file://{}", self.upstream.path().display())],
+            &["fetch", "--quiet", "--depth", "1", "origin", revision],
+            &["checkout", "--quiet", "--detach", revision],
+        ] {
+            assert!(Command::new("git").args(arguments).current_dir(into).status().expect("git").success());
+        }
+    }
+}
+
+#[test]
+fn nothing_of_a_fork_is_laid_out_or_executed() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows/plan.yml"))
+        .expect("a workflow");
+    let workflow: Workflow = serde_yaml::from_str(&text).expect("a workflow");
+    let fork = &workflow.jobs["fork"];
+    assert_eq!(fork.permissions, [("contents".to_owned(), "read".to_owned())].into());
+    let request = PullRequest::new();
+    let clone = TempDir::new().expect("a directory");
+    let binary = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_pipeline"));
+    let job =
+        Job::new(Path::new(env!("CARGO_MANIFEST_DIR")), clone.path(), &Server::releasing_script(&binary));
+    let value = |value: &serde_json::Value| evaluate(value.as_str().unwrap_or_default(), &request.context);
+    for step in &fork.steps {
+        if step.uses.starts_with("actions/checkout@") {
+            request.checkout(clone.path(), &value(&step.with["ref"]));
+        } else if step.uses.is_empty() {
+            let environment = step.env.iter().map(|(name, text)| (name, evaluate(text, &request.context)));
+            let status =
+                job.command("bash").args(["-ec", &step.run]).envs(environment).status().expect("bash");
+            assert!(status.success(), "{}", step.run);
+        } else {
+            // The action of what is checked out; there it is this repository's.
+            assert_eq!(step.uses, format!("./{DIRECTORY}"));
+            let inputs: Vec<(&str, String)> =
+                step.with.iter().map(|(name, text)| (name.as_str(), value(text))).collect();
+            let inputs: Vec<(&str, &str)> =
+                inputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let performed = job.perform(&inputs).code(2);
+            assert!(performed.log.contains("`base` is no number"), "{}", performed.log);
+        }
+    }
+    let status =
+        Command::new("git").args(["status", "--porcelain"]).current_dir(clone.path()).output().expect("git");
+    assert!(status.stdout.is_empty(), "{}", String::from_utf8_lossy(&status.stdout));
+    let head = fs::read_to_string(clone.path().join(".git/HEAD")).expect("a commit");
+    assert_eq!(head.trim(), request.context["github.event.pull_request.base.sha"]);
+    assert!(!job.temporary.path().join("ran").exists());
+}
+
 /// The names that the rows of the page's table with this heading begin with.
 fn documented(page: &str, heading: &str) -> Vec<String> {
     let table = page.split(&format!("| {heading} | |\n")).nth(1).expect("a table");
