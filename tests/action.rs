@@ -169,6 +169,7 @@ impl Job {
             .env_clear()
             .envs(kept)
             .env("CARGO_NET_OFFLINE", "true")
+            .env("GITHUB_ACTIONS", "true")
             .env("GITHUB_ACTION_PATH", self.action())
             .env("GITHUB_REPOSITORY", "o/r")
             .env("GITHUB_SERVER_URL", &self.server.url)
