@@ -37,11 +37,14 @@ test: setup up $(schemathesis)/installed.txt ## Runs all tests, against the loca
 	@local/github
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
-lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, lints, templates and dependencies
+lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, lints, templates, workflows, scripts and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(checkers)/bin/cfn-lint --regions eu-west-1 us-east-1 -- stacks/*/template.yaml src/lease/bootstrap.yaml
 	$(checkers)/bin/checkov --directory stacks --framework cloudformation --skip-download --quiet --compact
+	PATH="$(CURDIR)/$(checkers)/bin:$$PATH" jactionlint
+	$(checkers)/bin/zizmor --offline --quiet --no-progress .github
+	$(checkers)/bin/shellcheck --external-sources $$(git grep --untracked --files-with-matches '^#!/usr/bin/env bash' -- ':!*.rs' ':!*.md')
 	$(tools)/bin/cargo-deny check bans licenses sources
 	@if $(tools)/bin/cargo-deny fetch db >/dev/null 2>&1; then \
 		$(tools)/bin/cargo-deny check --disable-fetch advisories; \

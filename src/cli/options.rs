@@ -11,7 +11,7 @@ use crate::aws::Session;
 use crate::diagnostic::{Mistakes, visible_lines};
 use crate::event::RunResult;
 use crate::failure::Failure;
-use crate::project::{LoadError, Project};
+use crate::project::{Configured, LoadError, Project};
 use crate::redact::redacted;
 use crate::source::{Repository, Snapshot, Token};
 
@@ -24,6 +24,9 @@ pub struct Place {
     /// The configuration, relative to the repository's root
     #[arg(long, value_name = "FILE", global = true, default_value = "pipeline.yaml")]
     config: String,
+    /// The revision whose configuration and environments' values are used, whatever the files are that they are about
+    #[arg(long, value_name = "REV", global = true)]
+    config_from: Option<String>,
 }
 
 impl Place {
@@ -38,9 +41,19 @@ impl Place {
         &self.config
     }
 
-    /// The configuration and all that belongs to it, as a snapshot has it.
-    pub fn project(&self, snapshot: &Snapshot) -> Result<Project, Exit> {
-        Project::load(&self.config, snapshot).map_err(|error| match error {
+    /// The configuration and all that belongs to it, as a snapshot has it, or for `--config-from` with another one's
+    /// configuration.
+    pub fn project(&self, files: &Snapshot) -> Result<Project, Exit> {
+        let config = self.config.as_str();
+        let loaded = match &self.config_from {
+            None => Project::load(config, files),
+            Some(revision) => {
+                let repository = self.repository()?;
+                let from = &snapshot(&repository, Some(revision))?;
+                Project::load(config, &Configured { config, from, files })
+            }
+        };
+        loaded.map_err(|error| match error {
             LoadError::Mistakes(mistakes) => Exit::mistakes(&mistakes),
             LoadError::Read(error) => Exit::usage(format!("{error:#}")),
         })

@@ -1,6 +1,7 @@
 //! A project: `pipeline.yaml`, the templates it names and the values of its environments, checked against each other
 //! as far as that goes without asking AWS.
 
+mod configured;
 mod contents;
 mod dockerfile;
 mod files;
@@ -13,6 +14,7 @@ mod steps;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use configured::Configured;
 pub(crate) use dockerfile::{Dockerfile, within};
 pub use files::Files;
 pub use load::LoadError;
