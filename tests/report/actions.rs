@@ -108,11 +108,7 @@ fn what_is_too_large_is_cut() {
 fn files_that_cannot_be_written_are_warnings() {
     let nowhere = Some("/nowhere/at/all".into());
     let log = log(&scenarios::nothing_to_do(), Files { summary: nowhere.clone(), output: nowhere });
-    assert_eq!(
-        log.matches("::warning title=pipeline::writing to /nowhere/at/all: ").count(),
-        2,
-        "{log}"
-    );
+    assert_eq!(log.matches("::warning title=pipeline::writing to /nowhere/at/all: ").count(), 2, "{log}");
     assert!(log.contains("nothing to do: 7 unchanged"));
 }
 
