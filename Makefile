@@ -31,6 +31,7 @@ demo: setup up build ## Deploys this repository's own system to the local cloud
 	$(pipeline) bootstrap --env local
 	$(pipeline) run --env local
 	$(pipeline) status --env local
+	@local/propose
 	@local/try
 
 test: setup up $(schemathesis)/installed.txt ## Runs all tests, against the local cloud

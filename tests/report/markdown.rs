@@ -310,6 +310,9 @@ proptest! {
     #[test]
     fn a_page_fits_whatever_the_limit(limit in 4_000_usize..40_000, text in text(), times in 1_usize..200) {
         let events = plans::hostile(&text.repeat(times));
+        let (board, result, millis) = board(&events);
+        prop_assert!(summary(&board, result, millis, limit).len() <= limit);
+        prop_assert!(step_text(&board.steps[0], limit).1.chars().count() <= limit);
         for page in [comment(&events, limit), comment(&plans::first_deployment(), limit)] {
             prop_assert!(page.chars().count() <= limit, "{}", page);
             prop_assert_eq!(mistakes(&page), Vec::<String>::new(), "{}", page);
