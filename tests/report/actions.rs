@@ -86,7 +86,7 @@ fn a_plan_is_told_to_the_steps_behind_it() {
     let job = job(&scenarios::plan_with_replacement());
     assert_snapshot!("actions_plan", job.log);
     let outputs = outputs(&job.output);
-    assert_eq!(outputs["plan-digest"], "4be0c2d1e5f60718293a4b5c6d7e8f90");
+    assert_eq!(outputs["plan-digest"], "0123456789abcdef0123456789abcdef-000111222333444555666");
     assert_eq!(outputs["changed"], r#"["image/api","stack/alb","stack/msk","stack/ecs","rollout/api"]"#);
     let plan: serde_json::Value = serde_json::from_str(&outputs["plan"]).unwrap();
     assert_eq!(plan["steps"][4]["changes"][5]["replacement"], "always");
