@@ -132,7 +132,15 @@ fn links_lead_somewhere() {
 #[test]
 fn every_fault_has_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let files = ["faults.rs", "crashes.rs", "leases.rs", "github.rs", "watch.rs", "stacks/interrupts.rs"];
+    let files = [
+        "faults.rs",
+        "crashes.rs",
+        "identity.rs",
+        "leases.rs",
+        "github.rs",
+        "watch.rs",
+        "stacks/interrupts.rs",
+    ];
     let tests: String =
         files.iter().map(|file| fs::read_to_string(root.join(file)).expect("a file")).collect();
     let page = read("docs/faults.md");
