@@ -136,6 +136,7 @@ fn every_fault_has_its_test() {
     let files = [
         "faults.rs",
         "crashes.rs",
+        "identity.rs",
         "leases.rs",
         "github.rs",
         "posting.rs",

@@ -45,8 +45,8 @@ fn known<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
     None
 }
 
-/// The innermost error: the SDK's own layers say no more than "dispatch failure".
-fn root_cause(error: &dyn Error) -> String {
+/// The innermost error: the layers of clients say no more than "dispatch failure".
+pub(super) fn root_cause(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

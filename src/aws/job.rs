@@ -4,6 +4,7 @@ use octocrab::Octocrab;
 use serde::Deserialize;
 use url::Url;
 
+use super::error::root_cause;
 use super::id_token::IdToken;
 use crate::failure::Failure;
 use crate::redact::keep_secret;
@@ -169,14 +170,6 @@ fn address(endpoint: &str, audience: &str) -> Result<Url, String> {
         .map_err(|error| format!("ACTIONS_ID_TOKEN_REQUEST_URL is no address: {error}"))?;
     url.query_pairs_mut().append_pair("audience", audience);
     Ok(url)
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]
