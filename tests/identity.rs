@@ -138,6 +138,21 @@ fn a_job_deploys_with_the_role_and_nothing_else() {
 }
 
 #[test]
+fn a_plan_takes_on_the_role_for_plans_and_a_run_the_one_that_deploys() {
+    let setting = Setting::new();
+    let role = format!("role/teams/{}", setting.repository.project);
+    setting.repository.edit(
+        "pipeline.yaml",
+        &role,
+        &format!("{role}\n    plan_role: arn:aws:iam::000000000000:{role}-plan"),
+    );
+    setting.repository.commit("Plan with less");
+    let refusal = setting.refusal(setting.job(&["plan", "--env", "local"]));
+    assert!(refusal.contains("role/teams/PROJECT-plan"), "there is no such role: {refusal}");
+    assert_eq!(setting.run().changed(), ["stack/a"]);
+}
+
+#[test]
 fn elsewhere_credentials_are_taken_as_before() {
     let setting = Setting::new();
     setting.repository.run(&[]).code(0);

@@ -17,6 +17,15 @@ const EARLY: Duration = Duration::from_mins(5);
 /// For whom a token is that is shown to AWS.
 const AWS: &str = "sts.amazonaws.com";
 
+/// What credentials are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see what is live, and what would become of it.
+    Look,
+    /// To change it.
+    Change,
+}
+
 /// Where credentials come from.
 #[derive(Debug, PartialEq, Eq)]
 enum Source<'a> {
@@ -31,9 +40,13 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(environment: &'a Environment, job: Option<&'a Job>) -> Self {
+    fn of(environment: &'a Environment, purpose: Purpose, job: Option<&'a Job>) -> Self {
         let identity = job.and_then(|job| Some((job, job.identity()?)));
-        match (&environment.role, &environment.endpoint, identity) {
+        let role = match purpose {
+            Purpose::Look => environment.plan_role.as_ref().or(environment.role.as_ref()),
+            Purpose::Change => environment.role.as_ref(),
+        };
+        match (role, &environment.endpoint, identity) {
             (Some(role), endpoint, Some((job, identity))) => Self::Role {
                 role,
                 identity,
@@ -53,9 +66,13 @@ impl<'a> Source<'a> {
 ///
 /// # Errors
 /// If the job is to take a role on and may not.
-pub(super) async fn provided(config: SdkConfig, environment: &Environment) -> Result<SdkConfig, Failure> {
+pub(super) async fn provided(
+    config: SdkConfig,
+    environment: &Environment,
+    purpose: Purpose,
+) -> Result<SdkConfig, Failure> {
     let job = Job::from_environment();
-    Ok(match Source::of(environment, job.as_ref()) {
+    Ok(match Source::of(environment, purpose, job.as_ref()) {
         Source::Found => config,
         Source::FoundInJob(_) if are_there(&config).await => config,
         Source::FoundInJob(role) => return Err(no_identity(role)),
@@ -106,6 +123,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             account: None,
             role: role.then(|| "arn:aws:iam::111111111111:role/deploy".parse().unwrap()),
+            plan_role: None,
             branch: None,
             endpoint: endpoint.then(|| "http://127.0.0.1:4566".to_owned()),
             registry: None,
@@ -128,27 +146,48 @@ mod tests {
     fn a_role_is_taken_on_by_a_job_alone() {
         let (with, without) = (job(true), job(false));
         let (aws, emulator) = (environment(true, false), environment(true, true));
-        let audience = |environment| match Source::of(environment, Some(&with)) {
+        let audience = |environment| match Source::of(environment, Purpose::Change, Some(&with)) {
             Source::Role { audience, .. } => audience.to_owned(),
             other => panic!("{other:?}"),
         };
         assert_eq!(audience(&aws), "sts.amazonaws.com");
         assert_eq!(audience(&emulator), "http://127.0.0.1:4566");
-        assert!(matches!(Source::of(&aws, Some(&without)), Source::FoundInJob(_)));
-        assert_eq!(Source::of(&aws, None), Source::Found);
+        assert!(matches!(Source::of(&aws, Purpose::Change, Some(&without)), Source::FoundInJob(_)));
+        assert_eq!(Source::of(&aws, Purpose::Change, None), Source::Found);
+    }
+
+    #[test]
+    fn what_only_looks_has_a_role_of_its_own_if_there_is_one() {
+        let job = job(true);
+        let role = |environment: &Environment, purpose| match Source::of(environment, purpose, Some(&job)) {
+            Source::Role { role, .. } => role.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let one = environment(true, false);
+        assert_eq!(role(&one, Purpose::Look), role(&one, Purpose::Change));
+        let two = Environment {
+            plan_role: Some("arn:aws:iam::111111111111:role/plan".parse().unwrap()),
+            ..environment(true, false)
+        };
+        assert_eq!(role(&two, Purpose::Look), "arn:aws:iam::111111111111:role/plan");
+        assert_eq!(role(&two, Purpose::Change), "arn:aws:iam::111111111111:role/deploy");
     }
 
     #[test]
     fn nothing_real_is_sent_to_an_emulator() {
         for (role, job) in [(false, Some(job(true))), (true, Some(job(false))), (true, None), (false, None)] {
-            assert_eq!(Source::of(&environment(role, true), job.as_ref()), Source::Any, "{role} {job:?}");
+            assert_eq!(
+                Source::of(&environment(role, true), Purpose::Change, job.as_ref()),
+                Source::Any,
+                "{role} {job:?}"
+            );
         }
     }
 
     #[test]
     fn without_a_role_credentials_are_taken_as_they_are_found() {
         for job in [Some(job(true)), Some(job(false)), None] {
-            assert_eq!(Source::of(&environment(false, false), job.as_ref()), Source::Found);
+            assert_eq!(Source::of(&environment(false, false), Purpose::Change, job.as_ref()), Source::Found);
         }
     }
 }

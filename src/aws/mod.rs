@@ -9,6 +9,7 @@ mod job;
 mod pace;
 mod session;
 
+pub use credentials::Purpose;
 pub use error::failure;
 pub use fence::Fence;
 pub use pace::Pace;

@@ -4,7 +4,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 
-use super::{Fence, Pace, credentials, failure};
+use super::credentials::{self, Purpose};
+use super::{Fence, Pace, failure};
 use crate::config::Environment;
 use crate::failure::Failure;
 
@@ -54,8 +55,8 @@ impl Session {
     ///
     /// # Errors
     /// If the environment names an account and the credentials belong to another one, or can't be checked.
-    pub async fn open(environment: &Environment) -> Result<Self, Failure> {
-        let config = credentials::provided(load(environment).await, environment).await?;
+    pub async fn open(environment: &Environment, purpose: Purpose) -> Result<Self, Failure> {
+        let config = credentials::provided(load(environment).await, environment, purpose).await?;
         if let Some(account) = &environment.account {
             guard_account(&config, account).await?;
         }

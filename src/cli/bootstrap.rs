@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::options::{EnvironmentChoice, Exit, ExitCode, Place, print};
-use crate::aws::Session;
+use crate::aws::{Purpose, Session};
 use crate::event::Events;
 use crate::failure::Failure;
 use crate::lease;
@@ -18,7 +18,7 @@ pub struct Bootstrap {
 
 impl Bootstrap {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
-        let changed = apply(&self.environment.open(place).await?.session).await?;
+        let changed = apply(&self.environment.open(place, Purpose::Change).await?.session).await?;
         print(&format!(
             "{} {}\n",
             lease::STACK,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::options::{EnvironmentChoice, Exit, Place, warn};
-use crate::aws::Session;
+use crate::aws::{Purpose, Session};
 use crate::config::Config;
 use crate::event::{Command, Events, Revision, RunResult};
 use crate::failure::Failure;
@@ -67,7 +67,8 @@ impl Deploy {
         asked: Asked,
         interrupt: Interrupt,
     ) -> Result<RunResult, Exit> {
-        let (deployment, session) = self.deployment(place, repository, snapshot).await?;
+        let purpose = if asked.command == Command::Plan { Purpose::Look } else { Purpose::Change };
+        let (deployment, session) = self.deployment(place, repository, snapshot, purpose).await?;
         self.report(deployment, session, asked, interrupt).await
     }
 
@@ -77,12 +78,13 @@ impl Deploy {
         place: &Place,
         repository: &Arc<Repository>,
         snapshot: Snapshot,
+        purpose: Purpose,
     ) -> Result<(Deployment, Session), Exit> {
         let project = place.project(&snapshot)?;
         let environment = self.environment.choose(&project)?;
         let selected = project.graph(&environment).select(&self.only).map_err(Exit::usage)?;
         // The guard comes before anything else: with the wrong credentials not even a status is posted.
-        let session = Session::open(&project.config.environments[&environment]).await?;
+        let session = Session::open(&project.config.environments[&environment], purpose).await?;
         let inputs = digests(&project.config, &snapshot)?;
         let snapshot = Arc::new(snapshot);
         let deployment = Deployment {

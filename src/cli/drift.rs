@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::deploy::{Asked, Deploy, listen_for_interrupts};
 use super::options::{EnvironmentChoice, Exit, ExitCode, Format, Place, note, print, snapshot};
+use crate::aws::Purpose;
 use crate::drift::{self, Report, State};
 use crate::event::{Command, RunResult};
 use crate::report::{self, Output};
@@ -59,7 +60,7 @@ impl Drift {
     async fn read(&self, place: &Place, repository: &Arc<Repository>) -> Result<Report, Exit> {
         let snapshot = snapshot(repository, None)?;
         let (deployment, session) =
-            self.deploy(self.only.clone()).deployment(place, repository, snapshot).await?;
+            self.deploy(self.only.clone()).deployment(place, repository, snapshot, Purpose::Look).await?;
         Ok(Box::pin(drift::read(deployment, session)).await?)
     }
 

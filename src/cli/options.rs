@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::aws::Session;
+use crate::aws::{Purpose, Session};
 use crate::diagnostic::{Mistakes, visible_lines};
 use crate::event::RunResult;
 use crate::failure::Failure;
@@ -80,11 +80,11 @@ pub struct Opened {
 
 impl EnvironmentChoice {
     /// Reads the project in the working tree and connects to the environment's account.
-    pub async fn open(&self, place: &Place) -> Result<Opened, Exit> {
+    pub async fn open(&self, place: &Place, purpose: Purpose) -> Result<Opened, Exit> {
         let repository = place.repository()?;
         let project = place.project(&snapshot(&repository, None)?)?;
         let environment = self.choose(&project)?;
-        let session = Session::open(&project.config.environments[&environment]).await?;
+        let session = Session::open(&project.config.environments[&environment], purpose).await?;
         Ok(Opened { project, environment, session })
     }
 

@@ -1,6 +1,7 @@
 use clap::Args;
 
 use super::options::{EnvironmentChoice, Exit, ExitCode, Format, Opened, Place};
+use crate::aws::Purpose;
 use crate::diagnostic::visible_lines;
 use crate::status;
 
@@ -16,7 +17,7 @@ pub struct Status {
 
 impl Status {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
-        let Opened { project, environment, session } = self.environment.open(place).await?;
+        let Opened { project, environment, session } = self.environment.open(place, Purpose::Look).await?;
         let status = status::read(&project, &environment, &session).await?;
         self.output.print(&status, || visible_lines(&status.to_string()))?;
         Ok(ExitCode::Done)

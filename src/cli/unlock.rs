@@ -3,6 +3,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use clap::Args;
 
 use super::options::{EnvironmentChoice, Exit, ExitCode, Opened, Place, note, print};
+use crate::aws::Purpose;
 use crate::failure::Failure;
 use crate::lease::{Claim, Holder, Lease, Looked, Record, Unwritten};
 
@@ -18,7 +19,7 @@ pub struct Unlock {
 
 impl Unlock {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
-        let Opened { project, environment, session } = self.environment.open(place).await?;
+        let Opened { project, environment, session } = self.environment.open(place, Purpose::Change).await?;
         let lease = Lease::new(&session, &project.config.project, &environment, Holder::here(""));
         let Looked::Seen(seen) = lease.look().await? else {
             return Err(Exit::failed(format!(

@@ -20,7 +20,7 @@ pub(super) mod keys {
         &["project", "github", "environments", "stacks", "workloads"];
     pub(in super::super) const GITHUB: &[&str] = &["repository", "api_url"];
     pub(in super::super) const ENVIRONMENT: &[&str] =
-        &["region", "account", "role", "branch", "endpoint", "registry", "url"];
+        &["region", "account", "role", "plan_role", "branch", "endpoint", "registry", "url"];
     pub(in super::super) const STACK: &[&str] = &["template", "parameters", "capabilities", "tags"];
     pub(in super::super) const WORKLOAD: &[&str] = &["inputs", "build", "repository", "rollout"];
     pub(in super::super) const BUILD: &[&str] =
@@ -127,12 +127,22 @@ fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Environment> {
         .required(reader, "region", syntax::REGION.expected)
         .and_then(|node| reader.formed(node, &syntax::REGION));
     let account = fields.get("account").and_then(|node| reader.formed(node, &syntax::ACCOUNT));
-    let role = fields.get("role").and_then(|node| role(reader, node, account.as_deref()));
+    let deploying = fields.get("role").and_then(|node| role(reader, node, account.as_deref()));
+    let plan_role = fields.get("plan_role").and_then(|node| role(reader, node, account.as_deref()));
     let branch = fields.get("branch").and_then(|node| reader.formed(node, &syntax::BRANCH));
     let endpoint = fields.get("endpoint").and_then(|node| url(reader, node));
     let registry = fields.get("registry").and_then(|node| reader.formed(node, &syntax::REGISTRY));
     let url = fields.get("url").and_then(|node| text(reader, node, TEXT));
-    Some(Environment { region: region?, account, role, branch, endpoint, registry, url })
+    Some(Environment {
+        region: region?,
+        account,
+        role: deploying,
+        plan_role,
+        branch,
+        endpoint,
+        registry,
+        url,
+    })
 }
 
 /// A role of another account could be taken on, and then be refused with each run.

@@ -50,6 +50,8 @@ pub struct Environment {
     pub account: Option<String>,
     /// The IAM role that a job on GitHub Actions takes on with its own identity.
     pub role: Option<RoleArn>,
+    /// The same for what changes nothing but change sets: `plan`, `drift` and `status`; `role` if not given.
+    pub plan_role: Option<RoleArn>,
     /// The branch that `pipeline watch` deploys here.
     pub branch: Option<String>,
     /// The AWS API's address, where it is not AWS itself.

@@ -1,5 +1,5 @@
 use super::Finding;
-use crate::aws::Session;
+use crate::aws::{Purpose, Session};
 use crate::config::Environment;
 use crate::failure::Failure;
 
@@ -9,7 +9,7 @@ const CHECK: &str = "credentials";
 /// in AWS is looked at.
 pub async fn check(environment: &Environment) -> (Option<Session>, Vec<Finding>) {
     let opened = async {
-        let session = Session::open(environment).await?;
+        let session = Session::open(environment, Purpose::Change).await?;
         let identity = session.identity().await?;
         Ok::<_, Failure>((session, identity))
     };
