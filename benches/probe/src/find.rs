@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use pipeline::aws::Session;
+use pipeline::aws::{Purpose, Session};
 use pipeline::config::Environment;
 use pipeline::image::Registry;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ const ROUNDS: usize = 30;
 
 /// How long it takes to find that an image is there; the connection is open, as in a run that has read the stacks.
 pub(crate) async fn measure(endpoint: &str, repository: &str, tag: &str) -> Result<Value> {
-    let registry = Registry::new(Session::open(&environment(endpoint)).await?.ecr);
+    let registry = Registry::new(Session::open(&environment(endpoint), Purpose::Change).await?.ecr);
     registry.find(repository, tag).await?;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
@@ -29,6 +29,7 @@ pub(crate) fn environment(endpoint: &str) -> Environment {
         region: "us-east-1".to_owned(),
         account: None,
         role: None,
+        plan_role: None,
         branch: None,
         endpoint: Some(endpoint.to_owned()),
         registry: None,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
-use pipeline::aws::{Pace, Session};
+use pipeline::aws::{Pace, Purpose, Session};
 use pipeline::event::Events;
 use pipeline::plan::StepId;
 use pipeline::stack::{Lookout, Spec, Step};
@@ -30,8 +30,8 @@ Resources:
 /// How long after the end of an operation the pipeline knows it, at AWS's pace, with some stacks in flight that end one
 /// after the other at odd moments. The pipeline goes through `endpoint`; this looks through `watched` itself.
 pub(crate) async fn measure(endpoint: &str, watched: &str, project: &str, stacks: usize) -> Result<Value> {
-    let client = Session::open(&environment(endpoint)).await?.cloudformation;
-    let watch = Session::open(&environment(watched)).await?.cloudformation;
+    let client = Session::open(&environment(endpoint), Purpose::Change).await?.cloudformation;
+    let watch = Session::open(&environment(watched), Purpose::Change).await?.cloudformation;
     let mut late = Vec::new();
     let mut in_flight = Duration::ZERO;
     for round in 0..ROUNDS {
