@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use pipeline::event::Event;
 use support::canary::HIDDEN;
+use support::github::{Fate, GitHub};
 use support::{Cloud, Output, Repository, Running};
 
 const TWO_STACKS: &str = r#"
@@ -187,17 +188,11 @@ fn descendants(root: u32) -> Vec<u32> {
     found
 }
 
-/// What a server got.
-struct Request {
-    authorization: String,
-    body: String,
-}
-
-/// A server that refuses every request, and repeats the credentials that came with it.
-fn refusing() -> (String, Arc<Mutex<Vec<Request>>>) {
+/// A server that refuses every request, and repeats the credentials that came with it. Takes them down, too.
+fn refusing() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
-    let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let known = Arc::clone(&seen);
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
@@ -208,7 +203,7 @@ fn refusing() -> (String, Arc<Mutex<Vec<Request>>>) {
     (address, seen)
 }
 
-fn refuse(mut client: &TcpStream, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
+fn refuse(mut client: &TcpStream, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(client);
     let (mut authorization, mut length, mut line) = (String::new(), 0, String::new());
     while reader.read_line(&mut line)? > 2 {
@@ -225,9 +220,7 @@ fn refuse(mut client: &TcpStream, seen: &Mutex<Vec<Request>>) -> std::io::Result
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let request =
-        Request { authorization: authorization.clone(), body: String::from_utf8_lossy(&body).into_owned() };
-    seen.lock().expect("no panic").push(request);
+    seen.lock().expect("no panic").push(authorization.clone());
     let message = format!("no entry with {authorization}");
     let body =
         serde_json::json!({ "message": message, "errors": [{ "code": "DENIED", "message": message }] });
@@ -248,8 +241,7 @@ fn a_refused_push_does_not_show_the_password() {
     let _cloud = Cloud::of(&repository.project);
     let output = repository.run(&[]).code(1);
     let seen = seen.lock().expect("no panic");
-    let sent: Vec<&str> =
-        seen.iter().map(|request| request.authorization.as_str()).filter(|it| !it.is_empty()).collect();
+    let sent: Vec<&str> = seen.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
     assert!(!sent.is_empty(), "the engine sent no password: {output:?}");
     for basic in sent {
         let basic = basic.trim_start_matches("Basic ").to_owned();
@@ -263,10 +255,12 @@ fn a_refused_push_does_not_show_the_password() {
 
 #[test]
 fn github_learns_no_secret_and_what_it_repeats_is_not_shown() {
-    let (address, seen) = refusing();
+    let github = GitHub::start();
+    github.plan(|_, _| Fate::Refused(401, Vec::new(), "no entry with Bearer canary/github+token"));
     let pipeline = format!(
-        "project: PROJECT\ngithub: {{ repository: o/r, api_url: \"http://{address}\" }}\n\
-         environments:\n  local: {{ region: us-west-2, endpoint: \"ENDPOINT\" }}\nstacks:\n  a:\n"
+        "project: PROJECT\ngithub: {{ repository: o/r, api_url: \"{}\" }}\n\
+         environments:\n  local: {{ region: us-west-2, endpoint: \"ENDPOINT\" }}\nstacks:\n  a:\n",
+        github.url
     );
     let template = "Parameters: { Secret: { Type: String, NoEcho: true } }\n\
                     Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: !Ref Secret } } }\n";
@@ -280,10 +274,11 @@ fn github_learns_no_secret_and_what_it_repeats_is_not_shown() {
     command.env("GITHUB_TOKEN", "canary/github+token");
     let output = Output::of(command).code(1);
     assert!(output.stderr.contains("no entry with Bearer ***"), "{output:?}");
-    let seen = seen.lock().expect("no panic");
+    let seen = github.requests();
     assert!(seen.iter().all(|request| request.authorization == "Bearer canary/github+token"));
-    assert!(seen.iter().any(|request| request.body.contains("stack/a failed")), "a status with the failure");
-    assert!(seen.iter().all(|request| !request.body.contains("canary")));
+    let bodies: Vec<String> = seen.iter().map(|request| request.body.to_string()).collect();
+    assert!(bodies.iter().any(|body| body.contains("stack/a failed")), "a status with the failure");
+    assert!(bodies.iter().all(|body| !body.contains("canary")));
 }
 
 #[test]

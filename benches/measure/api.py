@@ -77,14 +77,14 @@ def single():
 def memory():
     """Under steady load: the largest resident size of the last half, beside that of the first."""
     with broker() as address, serving(address) as (url, pid):
-        load = subprocess.Popen(wrk(url, 1, SOAK, 4), stdout=subprocess.DEVNULL)
+        loads = [subprocess.Popen(wrk(url, batch, SOAK, 4), stdout=subprocess.DEVNULL) for batch in (1, BATCH)]
         sizes = []
-        while load.poll() is None:
+        while any(load.poll() is None for load in loads):
             sizes.append(resident(pid))
             time.sleep(0.5)
     first, last = max(sizes[: len(sizes) // 2]), max(sizes[len(sizes) // 2 :])
     return Row(
-        what=f"memory of the API under {SOAK} s of load",
+        what=f"memory of the API under {SOAK} s of load, single events and batches",
         target="second half ≤ first half + 10 %, ≤ 100 MB",
         shown=f"{number(first)} MB, then {number(last)} MB",
         met=last <= 1.1 * first and last <= 100,
