@@ -24,6 +24,7 @@ pub mod run;
 pub mod source;
 pub mod stack;
 pub mod status;
+pub mod store;
 pub mod template;
 pub mod verify;
 mod yaml;
