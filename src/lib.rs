@@ -21,6 +21,7 @@ pub mod redact;
 pub mod report;
 pub mod rollout;
 pub mod run;
+pub mod serve;
 pub mod source;
 pub mod stack;
 pub mod status;

@@ -9,53 +9,11 @@ use pipeline::event::RunResult;
 use pipeline::store::{
     Accepted, Cause, Claim, Delivery, Ending, Enqueued, Inbox, Place, Request, State, Store,
 };
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use support::postgres::Database;
 use tempfile::TempDir;
 
 const LEASE: Duration = Duration::from_mins(1);
 const EXPIRED: Duration = Duration::ZERO;
-
-/// `local/postgres` starts it.
-const POSTGRES: &str = "postgres://pipeline@127.0.0.1:5434";
-
-/// A database of a test's own.
-struct Database {
-    place: Place,
-    _directory: TempDir,
-    name: Option<String>,
-}
-
-impl Database {
-    fn sqlite() -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let place = Place::of(None, directory.path()).expect("a place");
-        Self { place, _directory: directory, name: None }
-    }
-
-    async fn postgres() -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let name = support::unique();
-        administer(&format!("CREATE DATABASE {name}")).await;
-        let place = Place::of(Some(&format!("{POSTGRES}/{name}")), directory.path()).expect("a place");
-        Self { place, _directory: directory, name: Some(name) }
-    }
-
-    async fn open(&self) -> Store {
-        Store::open(&self.place).await.expect("a store")
-    }
-
-    async fn drop(self) {
-        if let Some(name) = self.name {
-            administer(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
-        }
-    }
-}
-
-async fn administer(statement: &str) {
-    let connection = PgConnection::connect(&format!("{POSTGRES}/postgres")).await;
-    let mut connection = connection.expect("Postgres, which local/postgres starts");
-    connection.execute(AssertSqlSafe(statement.to_owned())).await.expect("a database");
-}
 
 /// Makes each a test on both engines.
 macro_rules! on_both {
@@ -63,17 +21,15 @@ macro_rules! on_both {
         mod sqlite {
             $(#[tokio::test]
             async fn $test() {
-                let database = super::Database::sqlite();
-                super::$test(&database).await;
-                database.drop().await;
+                let directory = super::TempDir::new().expect("a directory");
+                super::$test(&super::Place::Sqlite(directory.path().join("pipeline.db"))).await;
             })*
         }
         mod postgres {
             $(#[tokio::test]
             async fn $test() {
-                let database = super::Database::postgres().await;
-                super::$test(&database).await;
-                database.drop().await;
+                let database = super::Database::create();
+                super::$test(&super::Place::Postgres(database.address())).await;
             })*
         }
     };
@@ -84,6 +40,7 @@ on_both!(
     many_deliveries_at_once_are_all_stored,
     a_newer_request_takes_the_place_of_the_one_that_waits,
     one_run_per_environment_goes_at_a_time_and_the_more_urgent_first,
+    a_run_that_deploys_what_another_waits_for_takes_its_place,
     many_servers_take_each_run_once,
     who_has_lost_a_lease_changes_nothing,
     runs_of_a_holder_that_is_no_more_wait_again,
@@ -91,6 +48,10 @@ on_both!(
     what_is_old_is_forgotten_but_for_the_newest,
     what_was_stored_is_there_when_it_is_opened_again,
 );
+
+async fn open(place: &Place) -> Store {
+    Store::open(place).await.expect("a store")
+}
 
 fn delivery(id: &str, digest: &str) -> Delivery {
     Delivery {
@@ -125,8 +86,8 @@ fn ending(result: RunResult) -> Ending {
     Ending { result, reason: None }
 }
 
-async fn a_delivery_is_stored_once(database: &Database) {
-    let store = database.open().await;
+async fn a_delivery_is_stored_once(place: &Place) {
+    let store = open(place).await;
     let both = [delivery("1", "a"), delivery("2", "b"), delivery("1", "a")];
     let accepted = store.accept(&both).await.expect("stored");
     assert_eq!(accepted, [Accepted::New, Accepted::New, Accepted::Duplicate]);
@@ -147,8 +108,8 @@ async fn a_delivery_is_stored_once(database: &Database) {
     assert_eq!(store.unsettled().await.expect("pushes"), []);
 }
 
-async fn many_deliveries_at_once_are_all_stored(database: &Database) {
-    let store = database.open().await;
+async fn many_deliveries_at_once_are_all_stored(place: &Place) {
+    let store = open(place).await;
     let inbox = Inbox::of(store.clone());
     let put = |number: i32| {
         let inbox = inbox.clone();
@@ -161,8 +122,8 @@ async fn many_deliveries_at_once_are_all_stored(database: &Database) {
     assert_eq!(store.unsettled_of("octo/shop", "main").await.expect("deliveries").len(), 300);
 }
 
-async fn a_newer_request_takes_the_place_of_the_one_that_waits(database: &Database) {
-    let store = database.open().await;
+async fn a_newer_request_takes_the_place_of_the_one_that_waits(place: &Place) {
+    let store = open(place).await;
     let first = enqueue(&store, request("prod", "a")).await;
     assert_eq!(store.enqueue(&[request("prod", "a")], &[]).await.expect("a run"), [Enqueued::Already(first)]);
     let both = store.enqueue(&[request("prod", "b"), request("staging", "b")], &[]).await.expect("runs");
@@ -179,8 +140,8 @@ async fn a_newer_request_takes_the_place_of_the_one_that_waits(database: &Databa
     assert_eq!(store.branches("octo/shop").await.expect("branches"), ["main"]);
 }
 
-async fn one_run_per_environment_goes_at_a_time_and_the_more_urgent_first(database: &Database) {
-    let store = database.open().await;
+async fn one_run_per_environment_goes_at_a_time_and_the_more_urgent_first(place: &Place) {
+    let store = open(place).await;
     let prod = enqueue(&store, request("prod", "a")).await;
     let staging = enqueue(&store, Request { priority: 1, ..request("staging", "a") }).await;
     let first = claim(&store, LEASE).await;
@@ -198,8 +159,26 @@ async fn one_run_per_environment_goes_at_a_time_and_the_more_urgent_first(databa
     assert!(ended.created <= ended.started.expect("a time") && ended.started <= ended.ended, "{ended:?}");
 }
 
-async fn many_servers_take_each_run_once(database: &Database) {
-    let stores = [database.open().await, database.open().await];
+async fn a_run_that_deploys_what_another_waits_for_takes_its_place(place: &Place) {
+    let store = open(place).await;
+    let first = enqueue(&store, request("prod", "a")).await;
+    let held = claim(&store, LEASE).await;
+    let waiting = enqueue(&store, request("prod", "b")).await;
+    let elsewhere = enqueue(&store, request("staging", "b")).await;
+    // Another commit than the one that is waited for changes nothing.
+    assert!(store.deploys(&held, "c").await.expect("an answer"));
+    assert_eq!(store.run(waiting).await.expect("an answer").expect("a run").state, State::Queued);
+    assert!(store.deploys(&held, "b").await.expect("an answer"));
+    let superseded = store.run(waiting).await.expect("an answer").expect("a run");
+    assert_eq!((superseded.state, superseded.superseded_by), (State::Superseded, Some(first)));
+    assert_eq!(store.run(elsewhere).await.expect("an answer").expect("a run").state, State::Queued);
+    assert_eq!(store.run(first).await.expect("an answer").expect("a run").commit, "b");
+    // A hint of it finds the run that deploys it.
+    assert_eq!(enqueue(&store, request("prod", "b")).await, first);
+}
+
+async fn many_servers_take_each_run_once(place: &Place) {
+    let stores = [open(place).await, open(place).await];
     let requests: Vec<Request> = (0..20).map(|number| request(&format!("e{number}"), "a")).collect();
     stores[0].enqueue(&requests, &[]).await.expect("runs");
     let claims = (0..40).map(|number| stores[number % 2].claim("somebody", LEASE));
@@ -210,8 +189,8 @@ async fn many_servers_take_each_run_once(database: &Database) {
     assert_eq!(claimed.iter().collect::<BTreeSet<_>>().len(), 20, "{claimed:?}");
 }
 
-async fn who_has_lost_a_lease_changes_nothing(database: &Database) {
-    let store = database.open().await;
+async fn who_has_lost_a_lease_changes_nothing(place: &Place) {
+    let store = open(place).await;
     let id = enqueue(&store, request("prod", "a")).await;
     let lost = claim(&store, EXPIRED).await;
     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -232,8 +211,8 @@ async fn who_has_lost_a_lease_changes_nothing(database: &Database) {
     assert_eq!(store.events(id, 0, 10).await.expect("events"), []);
 }
 
-async fn runs_of_a_holder_that_is_no_more_wait_again(database: &Database) {
-    let store = database.open().await;
+async fn runs_of_a_holder_that_is_no_more_wait_again(place: &Place) {
+    let store = open(place).await;
     let prod = enqueue(&store, request("prod", "a")).await;
     let staging = enqueue(&store, request("staging", "a")).await;
     store.claim("one", LEASE).await.expect("an answer").expect("a run");
@@ -257,8 +236,8 @@ async fn runs_of_a_holder_that_is_no_more_wait_again(database: &Database) {
     assert_eq!(run(held.run.id).await.state, State::Queued);
 }
 
-async fn events_are_numbered_on_whoever_writes_them(database: &Database) {
-    let store = database.open().await;
+async fn events_are_numbered_on_whoever_writes_them(place: &Place) {
+    let store = open(place).await;
     let id = enqueue(&store, request("prod", "a")).await;
     let lines = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let first = claim(&store, LEASE).await;
@@ -272,8 +251,8 @@ async fn events_are_numbered_on_whoever_writes_them(database: &Database) {
     assert_eq!(store.events(id + 1, 0, 10).await.expect("events"), []);
 }
 
-async fn what_is_old_is_forgotten_but_for_the_newest(database: &Database) {
-    let store = database.open().await;
+async fn what_is_old_is_forgotten_but_for_the_newest(place: &Place) {
+    let store = open(place).await;
     let mut ended = Vec::new();
     for commit in ["a", "b"] {
         ended.push(enqueue(&store, request("prod", commit)).await);
@@ -299,12 +278,12 @@ async fn what_is_old_is_forgotten_but_for_the_newest(database: &Database) {
     assert_eq!(again, [Accepted::New, Accepted::Duplicate]);
 }
 
-async fn what_was_stored_is_there_when_it_is_opened_again(database: &Database) {
-    let store = database.open().await;
+async fn what_was_stored_is_there_when_it_is_opened_again(place: &Place) {
+    let store = open(place).await;
     let id = enqueue(&store, request("prod", "a")).await;
     store.close().await;
     assert!(store.ping().await.is_err());
-    let store = database.open().await;
+    let store = open(place).await;
     store.ping().await.expect("an answer");
     assert_eq!(store.run(id).await.expect("an answer").expect("a run").commit, "a");
 }

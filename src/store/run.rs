@@ -59,7 +59,7 @@ pub enum State {
     Running,
     /// It has ended.
     Ended,
-    /// A newer one took its place before it began.
+    /// Another one took its place before it began.
     Superseded,
 }
 

@@ -76,15 +76,35 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Notes which commit a run deploys; false if the lease was lost.
+    /// Notes which commit a run deploys; false if the lease was lost. A run that waits to deploy the same commit is not
+    /// needed any more.
     ///
     /// # Errors
     /// If the store can't be asked.
     pub async fn deploys(&self, claim: &Claim, commit: &str) -> Result<bool, Failure> {
-        let update = "UPDATE runs SET commit_id = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
-        let update = sqlx::query(update).bind(commit.to_owned()).bind(claim.run.id).bind(claim.fence);
-        let done = update.execute(&self.pool).await.map_err(failed("noting a run's commit"))?;
-        Ok(done.rows_affected() == 1)
+        let deploys = async {
+            let (mut transaction, _) = self.begin_change().await?;
+            let update = "UPDATE runs SET commit_id = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
+            let update = sqlx::query(update).bind(commit.to_owned()).bind(claim.run.id).bind(claim.fence);
+            if update.execute(&mut *transaction).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let supersede = "UPDATE runs SET state = $1, superseded_by = $2, ended = $3 WHERE state = 'queued' \
+                             AND repository = $4 AND environment = $5 AND branch = $6 AND commit_id = $7";
+            sqlx::query(supersede)
+                .bind(word(State::Superseded))
+                .bind(claim.run.id)
+                .bind(now())
+                .bind(&claim.run.repository)
+                .bind(&claim.run.environment)
+                .bind(&claim.run.branch)
+                .bind(commit.to_owned())
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(true)
+        };
+        deploys.await.map_err(failed("noting a run's commit"))
     }
 
     /// Ends a run; false if the lease was lost.
