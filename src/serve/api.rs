@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::problem::Problem;
 use super::{Server, dispatch};
 use crate::failure::Failure;
 use crate::store::{Cause, Run};
@@ -21,39 +22,6 @@ const LIMIT: usize = 64 * 1024;
 /// How many runs and events one answer has at most.
 const RUNS: u16 = 100;
 const EVENTS: u16 = 1000;
-
-/// Why a request is not answered with what was asked for.
-#[derive(Debug)]
-pub(super) struct Problem {
-    status: StatusCode,
-    message: String,
-}
-
-impl Problem {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
-    }
-
-    /// There is more to do than can be done now.
-    pub(super) fn busy() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too much is under way; try again later")
-    }
-
-    /// In one word, for counting.
-    pub(super) fn name(&self) -> &'static str {
-        self.status.canonical_reason().unwrap_or("other")
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let mut response = (self.status, Json(serde_json::json!({ "error": self.message }))).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
-        }
-        response
-    }
-}
 
 /// What the store says is for whoever runs the server, not for whoever asks it.
 fn unavailable(server: &Server, failure: &Failure) -> Problem {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::api::Problem;
+use super::problem::Problem;
 
 /// GitHub waits this long for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);

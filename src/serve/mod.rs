@@ -14,6 +14,7 @@ mod log;
 mod metrics;
 mod origin;
 mod poll;
+mod problem;
 mod secret;
 mod state;
 mod turn;

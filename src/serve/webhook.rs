@@ -8,8 +8,8 @@ use axum::routing::post;
 use sha2::{Digest as _, Sha256};
 
 use super::Server;
-use super::api::Problem;
 use super::hint::Hint;
+use super::problem::Problem;
 use super::secret::Signature;
 use crate::store::{Accepted, Delivery, Full};
 

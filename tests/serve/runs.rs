@@ -5,8 +5,8 @@ use pipeline::store::{Cause, State};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::server::{Place, check};
-use crate::support::{Output, http};
+use crate::server::{GATE, Place, check};
+use crate::support::{Cloud, Output, http};
 
 #[test]
 fn of_two_pushes_during_a_run_the_first_is_superseded() {
@@ -33,6 +33,33 @@ fn of_two_pushes_during_a_run_the_first_is_superseded() {
     ];
     assert_eq!(runs, expected);
     assert_eq!(place.cloud.outputs("a")["Value"], "third-second-first");
+    server.stop();
+}
+
+#[test]
+fn environments_are_deployed_to_side_by_side() {
+    let environment =
+        |name: &str| format!("  {name}: {{ region: us-west-2, endpoint: \"ENDPOINT\", branch: main }}\n");
+    let pipeline = format!(
+        "project: PROJECT\nenvironments:\n{}{}{}stacks:\n  gate:\n",
+        environment("local"),
+        environment("other"),
+        environment("elsewhere").replace("main", "another"),
+    );
+    let place = Place::with(&[("pipeline.yaml", &pipeline), ("stacks/gate/template.yaml", GATE)]);
+    let other = Cloud::of_environment(&place.author.project, "other", "us-west-2");
+    let server = place.serve(&[]);
+    place.cloud.until_waiting("gate");
+    other.until_waiting("gate");
+    let running = server.runs().into_iter().filter(|run| run.state == State::Running);
+    assert_eq!(running.map(|run| run.environment).collect::<Vec<_>>(), ["local", "other"]);
+    for cloud in [&other, &place.cloud] {
+        cloud.open_gate("gate");
+    }
+    crate::support::until("two ends", || {
+        let ended = server.runs().into_iter().filter(|run| run.state == State::Ended).count();
+        (ended == 2).then_some(())
+    });
     server.stop();
 }
 
