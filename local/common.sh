@@ -40,6 +40,9 @@ kafka_port=9092
 # tests/support/github.rs names this port.
 github_port=4010
 
+# tests/support/postgres.rs names this port.
+postgres_port=5434
+
 # The emulator labels its containers with this and its port.
 host_label=pipeline-local
 

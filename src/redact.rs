@@ -18,10 +18,14 @@ const HIDDEN: &str = "***";
 pub const MIN_LENGTH: usize = 6;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 10] = [
+pub const VARIABLES: [&str; 14] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "PIPELINE_GITHUB_APP_KEY",
+    "PIPELINE_WEBHOOK_SECRET",
+    "PIPELINE_WEBHOOK_SECRET_OLD",
+    "PIPELINE_API_TOKEN",
+    "PIPELINE_DATABASE_URL",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "AWS_SECRET_ACCESS_KEY",

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules; each uses only those to the right of it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
     "cli",
+    "serve",
+    "store",
     "github",
     "report",
     "drift",

@@ -141,6 +141,11 @@ fn every_fault_has_its_test() {
         "github.rs",
         "posting.rs",
         "watch.rs",
+        "serve/crashes.rs",
+        "serve/deliveries.rs",
+        "serve/limits.rs",
+        "serve/runs.rs",
+        "serve/shared.rs",
         "stacks/interrupts.rs",
     ];
     let tests: String =

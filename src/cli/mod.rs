@@ -5,11 +5,13 @@ mod completions;
 mod deploy;
 mod drift;
 mod graph;
+mod history;
 mod init;
 mod options;
 mod plan;
 mod run;
 mod schema;
+mod serve;
 mod status;
 mod unlock;
 mod validate;
@@ -47,6 +49,10 @@ enum Verb {
     Drift(drift::Drift),
     /// Deploy every new head of the environment's branch
     Watch(watch::Watch),
+    /// Deploy when GitHub tells of a push, and remember what happened
+    Serve(serve::Serve),
+    /// Show the runs that `serve` remembers
+    History(history::History),
     /// Make what the pipeline itself needs in an account and region: a table for leases
     Bootstrap(bootstrap::Bootstrap),
     /// Show which run holds an environment's lease, and end it after asking
@@ -78,6 +84,8 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Status(status) => status.main(&place).await,
         Verb::Drift(drift) => drift.main(&place).await,
         Verb::Watch(watch) => watch.main(&place).await,
+        Verb::Serve(serve) => serve.main(&place).await,
+        Verb::History(history) => history.main().await,
         Verb::Bootstrap(bootstrap) => bootstrap.main(&place).await,
         Verb::Unlock(unlock) => unlock.main(&place).await,
         Verb::Validate(validate) => validate.main(&place),

@@ -220,3 +220,21 @@ pub fn note(text: &str) {
 pub fn warn(text: &str) {
     note(&format!("warning: {text}"));
 }
+
+/// Where `pipeline serve` remembers what happened.
+#[derive(Debug, Args)]
+pub struct Remembered {
+    /// The directory in which the server keeps what it needs
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// A database of Postgres, instead of a file of SQLite in that directory: `postgres://USER:PASSWORD@HOST/DATABASE`
+    #[arg(long, value_name = "URL", env = "PIPELINE_DATABASE_URL", hide_env_values = true)]
+    database: Option<String>,
+}
+
+impl Remembered {
+    /// The store.
+    pub fn place(&self) -> Result<crate::store::Place, Exit> {
+        crate::store::Place::of(self.database.as_deref(), &self.state).map_err(Exit::usage)
+    }
+}

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
@@ -113,6 +114,31 @@ pub fn start(events: UnboundedReceiver<Event>, options: Options, others: Vec<Eve
     let runtime = Handle::current();
     let task = tokio::task::spawn_blocking(move || runtime.block_on(show(events, &mut sink, &others)));
     Reporter { task }
+}
+
+/// Shows the events of a run that has taken place, as [`Json`] wrote them, as lines on standard output. Of a run that was
+/// begun several times, it is the last time.
+pub fn replay(lines: &[String]) {
+    let mut plain = Plain::new(stdout(), color_by_default());
+    for (at, event) in last_attempt(lines) {
+        plain.handle(at, &event);
+    }
+}
+
+fn last_attempt(lines: &[String]) -> Vec<(Timestamp, Event)> {
+    let event = |line: &String| {
+        let Written { time } = serde_json::from_str(line).ok()?;
+        Some((time, serde_json::from_str(line).ok()?))
+    };
+    let mut events: Vec<(Timestamp, Event)> = lines.iter().filter_map(event).collect();
+    let begun = events.iter().rposition(|(_, event)| matches!(event, Event::Started { .. }));
+    events.split_off(begun.unwrap_or_default())
+}
+
+/// When an event was written.
+#[derive(Deserialize)]
+struct Written {
+    time: Timestamp,
 }
 
 async fn show(mut events: UnboundedReceiver<Event>, sink: &mut Sink, others: &[Events]) {

@@ -55,4 +55,9 @@ impl Interrupt {
     pub async fn wait(&self) {
         self.gently.cancelled().await;
     }
+
+    /// Waits until it is asked for the second time.
+    pub async fn wait_for_the_second(&self) {
+        self.at_once.cancelled().await;
+    }
 }

@@ -13,6 +13,7 @@ mod path;
 mod remote;
 mod repository;
 mod snapshot;
+mod standby;
 mod url;
 mod work_tree;
 

@@ -28,6 +28,21 @@ impl Repository {
         self.ask(&git, branch, NOTHING).map(|head| head.map(|head| head.to_string()))
     }
 
+    /// The branch that the remote calls its default, or `None` if it has no commit yet. Nothing is fetched.
+    ///
+    /// # Errors
+    /// If there is no remote to choose, or it does not answer.
+    pub fn default_branch(&self) -> Result<Option<String>> {
+        let git = self.handle.reopen()?;
+        let mut remote = remote(&git)?;
+        self.download(&git, &mut remote, NOTHING)
+            .with_context(|| format!("asking the remote {} for its default branch", shown(&remote)))?;
+        let heads = remote.list()?;
+        let head = heads.iter().find(|head| head.name() == "HEAD");
+        let branch = head.and_then(|head| head.symref_target()?.strip_prefix("refs/heads/"));
+        Ok(branch.map(str::to_owned))
+    }
+
     /// Fetches a branch of the remote to `refs/pipeline/<branch>`, wherever it was before, and returns the commit it
     /// is at. None of the user's references is changed.
     ///
@@ -52,6 +67,15 @@ impl Repository {
             bail!("`{branch}` is not a valid name of a branch");
         }
         let mut remote = remote(git)?;
+        self.download(git, &mut remote, wanted)
+            .with_context(|| format!("asking the remote {} for the branch `{branch}`", shown(&remote)))?;
+        let head =
+            remote.list()?.iter().find(|head| head.name() == head_of(branch)).map(git2::RemoteHead::oid);
+        remote.disconnect()?;
+        Ok(head)
+    }
+
+    fn download(&self, git: &git2::Repository, remote: &mut Remote<'_>, wanted: &str) -> Result<()> {
         let url = remote.url()?.to_owned();
         let mut credentials = Credentials::new(&url, self.token.as_ref(), git.config()?);
         let mut callbacks = RemoteCallbacks::new();
@@ -59,12 +83,7 @@ impl Repository {
         let mut options = FetchOptions::new();
         options.remote_callbacks(callbacks).proxy_options(proxy());
         options.follow_redirects(RemoteRedirect::None).download_tags(AutotagOption::None);
-        let asked = remote.download(&[wanted], Some(&mut options));
-        asked.with_context(|| format!("asking the remote {} for the branch `{branch}`", shown(&remote)))?;
-        let head =
-            remote.list()?.iter().find(|head| head.name() == head_of(branch)).map(git2::RemoteHead::oid);
-        remote.disconnect()?;
-        Ok(head)
+        Ok(remote.download(&[wanted], Some(&mut options))?)
     }
 }
 

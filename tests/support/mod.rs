@@ -5,8 +5,10 @@
 pub(crate) mod canary;
 mod cloud;
 pub(crate) mod github;
+pub(crate) mod http;
 pub(crate) mod issuer;
 mod output;
+pub(crate) mod postgres;
 pub(crate) mod proxy;
 mod repository;
 pub(crate) mod request;

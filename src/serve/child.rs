@@ -1,0 +1,239 @@
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio_util::sync::CancellationToken;
+
+use super::Server;
+use crate::diagnostic::visible_lines;
+use crate::event::{Event, RunResult};
+use crate::failure::Failure;
+use crate::redact::redacted;
+use crate::store::{Claim, Ending};
+
+/// What the process is not to see: it has no use for it.
+const OWN: [&str; 4] =
+    ["PIPELINE_WEBHOOK_SECRET", "PIPELINE_WEBHOOK_SECRET_OLD", "PIPELINE_API_TOKEN", "PIPELINE_DATABASE_URL"];
+
+/// How many lines wait to be stored, and are stored at once.
+const LINES: usize = 1024;
+
+/// How many of the last lines that are no events are remembered of a process that does not say how it ended.
+const TAIL: usize = 20;
+
+/// The pause after events could not be stored.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The process that carries a run out.
+#[derive(Debug)]
+pub(super) struct Child {
+    process: tokio::process::Child,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+impl Child {
+    /// Starts it. As its standard input it gets the lock that says that it is alone: that is free when it has ended.
+    pub(super) fn start(
+        server: &Server,
+        directory: &Path,
+        environment: &str,
+        commit: &str,
+        lock: File,
+    ) -> Result<Self, Failure> {
+        let mut command = Command::new(&server.options.program);
+        command
+            .arg("--repository")
+            .arg(directory)
+            .args(["--config", &server.options.config])
+            .args(["run", "--env", environment, "--commit", commit, "--wait", "--output", "json"])
+            .stdin(Stdio::from(lock))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C on the server's terminal is for the server.
+            .process_group(0);
+        for name in OWN {
+            command.env_remove(name);
+        }
+        let mut process = command.spawn().map_err(|error| {
+            Failure::new(format!("starting {}: {error}", server.options.program.display()))
+        })?;
+        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        Ok(Self { process, stdout, stderr })
+    }
+}
+
+/// Follows a process to its end: stores its events as they come, and tells it to end if it has to.
+pub(super) async fn follow(
+    child: Child,
+    server: &Server,
+    claim: &Claim,
+    cut: &CancellationToken,
+    lost: &CancellationToken,
+) -> Ending {
+    let Child { mut process, stdout, stderr } = child;
+    let (sender, receiver) = channel(LINES);
+    let errors = sender.clone();
+    let reading = async { tokio::join!(read(stdout, Line::Out, sender), read(stderr, Line::Err, errors)) };
+    let following = async { tokio::join!(reading, store(server, claim, receiver)).1 };
+    let mut following = std::pin::pin!(following);
+    let told = async {
+        tokio::select! { () = cut.cancelled() => {}, () = lost.cancelled() => {} }
+    };
+    let heard = tokio::select! {
+        heard = &mut following => heard,
+        () = told => {
+            terminate(&process);
+            following.await
+        }
+    };
+    match process.wait().await {
+        Ok(status) => ending(heard, status),
+        Err(error) => failed(format!("waiting for its process: {error}"), heard.tail),
+    }
+}
+
+/// Tells a process to end; what CloudFormation is doing it follows to its end.
+fn terminate(process: &tokio::process::Child) {
+    if let Some(id) = process.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        // It may have ended just now.
+        let _ = kill_process(id, Signal::TERM);
+    }
+}
+
+/// A line that a process wrote.
+#[derive(Debug)]
+enum Line {
+    Out(String),
+    Err(String),
+}
+
+async fn read(output: Option<impl AsyncRead + Unpin>, line: fn(String) -> Line, sender: Sender<Line>) {
+    let Some(output) = output else { return };
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(text)) = lines.next_line().await {
+        if sender.send(line(text)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What was heard of a process.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Heard {
+    /// How it says that it ended.
+    result: Option<RunResult>,
+    /// The last lines that are no events.
+    tail: VecDeque<String>,
+}
+
+impl Heard {
+    /// Takes a line; gives it back if it is an event.
+    fn take(&mut self, line: Line) -> Option<String> {
+        let text = match line {
+            Line::Err(text) => text,
+            Line::Out(text) => match serde_json::from_str(&text) {
+                Ok(event) => {
+                    if let Event::Finished { result, .. } = event {
+                        self.result = Some(result);
+                    }
+                    return Some(text);
+                }
+                Err(_) => text,
+            },
+        };
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(visible_lines(&redacted(&text)));
+        None
+    }
+}
+
+/// Stores the events as they come. While the store is away the process is not kept from its work: it waits for nobody who
+/// reads.
+async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> Heard {
+    let (mut heard, mut lines) = (Heard::default(), Vec::new());
+    while receiver.recv_many(&mut lines, LINES).await > 0 {
+        let events: Vec<String> = lines.drain(..).filter_map(|line| heard.take(line)).collect();
+        while !events.is_empty() {
+            match server.store.append(claim, &events).await {
+                // If the lease was lost, they are nobody's.
+                Ok(_) => break,
+                Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+    heard
+}
+
+/// How a run ended whose process ended so. Exit codes are those of `pipeline --help`.
+fn ending(heard: Heard, status: ExitStatus) -> Ending {
+    match (heard.result, status.code(), status.signal()) {
+        (Some(result), Some(_), _) => Ending { result, reason: None },
+        (None, Some(4), _) => Ending { result: RunResult::Superseded, reason: None },
+        (None, Some(130), _) => Ending { result: RunResult::Interrupted, reason: None },
+        (None, Some(code), _) => failed(format!("its process ended with exit code {code}"), heard.tail),
+        (_, None, Some(signal)) => failed(format!("its process was ended by signal {signal}"), heard.tail),
+        (_, None, None) => failed("its process ended".to_owned(), heard.tail),
+    }
+}
+
+fn failed(what: String, tail: VecDeque<String>) -> Ending {
+    let lines: Vec<String> = std::iter::once(what).chain(tail).collect();
+    Ending { result: RunResult::Failed, reason: Some(lines.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FINISHED: &str =
+        r#"{"time":"2026-01-01T00:00:00Z","event":"finished","result":"changed","millis":1}"#;
+
+    fn heard(lines: impl IntoIterator<Item = Line>) -> (Heard, usize) {
+        let mut heard = Heard::default();
+        let events = lines.into_iter().filter_map(|line| heard.take(line)).count();
+        (heard, events)
+    }
+
+    #[test]
+    fn a_process_says_how_it_ended_and_its_other_lines_are_no_events() {
+        let (heard, events) = heard([Line::Err("warning".to_owned()), Line::Out(FINISHED.to_owned())]);
+        assert_eq!((heard.result, events), (Some(RunResult::Changed), 1));
+        assert_eq!(
+            ending(heard, ExitStatus::from_raw(0)),
+            Ending { result: RunResult::Changed, reason: None }
+        );
+    }
+
+    #[test]
+    fn a_process_that_is_killed_has_failed_with_its_last_lines() {
+        let lines = (0..30).map(|number| Line::Err(format!("line {number}")));
+        let (heard, _) = heard(lines);
+        assert_eq!(heard.tail.len(), TAIL);
+        let ending = ending(heard, ExitStatus::from_raw(9));
+        assert_eq!(ending.result, RunResult::Failed);
+        let reason = ending.reason.unwrap();
+        assert!(reason.starts_with("its process was ended by signal 9\nline 10\n"), "{reason}");
+        assert!(reason.ends_with("line 29"), "{reason}");
+    }
+
+    #[test]
+    fn exit_codes_tell_where_no_event_does() {
+        let result = |code: i32| ending(Heard::default(), ExitStatus::from_raw(code << 8)).result;
+        assert_eq!(result(4), RunResult::Superseded);
+        assert_eq!(result(130), RunResult::Interrupted);
+        assert_eq!(result(2), RunResult::Failed);
+        // Who ends well and does not say so has not done what it was to do.
+        assert_eq!(result(0), RunResult::Failed);
+    }
+}

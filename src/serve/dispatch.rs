@@ -1,0 +1,87 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Server;
+use super::origin::Origin;
+use crate::failure::Failure;
+use crate::store::{Cause, Request};
+
+/// The pause after something failed that may go well the next time.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Settles what follows from deliveries, for as long as there are any, and waits for more.
+pub(super) async fn dispatch(server: Arc<Server>) {
+    loop {
+        if let Err(failure) = settle(&server).await {
+            server.log.say(format!("warning: {failure}; looking again"));
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        }
+        server.delivered.notified().await;
+    }
+}
+
+/// Settles all deliveries that wait. Those of one branch are settled by one look at it.
+async fn settle(server: &Server) -> Result<(), Failure> {
+    let mut failed = None;
+    for (repository, branch) in server.store.unsettled().await? {
+        // A remote that is gone keeps nobody from another one.
+        if let Err(failure) = settle_branch(server, &repository, &branch).await {
+            failed = Some(failure);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn settle_branch(server: &Server, repository: &str, branch: &str) -> Result<(), Failure> {
+    // Before the look: what is delivered after it tells of what it may not have seen.
+    let deliveries = &server.store.unsettled_of(repository, branch).await?;
+    let Some(origin) = server.origins.get(repository) else {
+        return server.store.settle(deliveries, "not served here").await;
+    };
+    match wanted(server, origin, branch, Cause::Push).await.map_err(Failure::new)? {
+        Ok(requests) => {
+            server.store.enqueue(&requests, deliveries).await?;
+            server.queued.notify_one();
+            Ok(())
+        }
+        Err(nothing) => {
+            server
+                .log
+                .say(format!("warning: nothing is deployed of branch {branch} of {repository}: {nothing}"));
+            server.store.settle(deliveries, &nothing).await
+        }
+    }
+}
+
+/// What the head of a branch asks for: a run to each environment that names the branch. Or why it asks for nothing.
+///
+/// # Errors
+/// If the remote can't be asked.
+pub(super) async fn wanted(
+    server: &Server,
+    origin: &Origin,
+    branch: &str,
+    cause: Cause,
+) -> Result<Result<Vec<Request>, String>, String> {
+    let name = &origin.served.name;
+    let head = origin
+        .head(branch)
+        .await
+        .map_err(|error| format!("looking at branch {branch} of {name}: {error:#}"))?;
+    let Some(commit) = head else { return Ok(Err(format!("there is no branch {branch}"))) };
+    let config = match origin.config(&commit, &server.options.config).await {
+        Ok(config) => config,
+        Err(error) => return Ok(Err(format!("{error:#}"))),
+    };
+    let concerned = config.environments.iter().filter(|(_, it)| it.branch.as_deref() == Some(branch));
+    let request = |environment: &String| Request {
+        repository: name.clone(),
+        environment: environment.clone(),
+        branch: branch.to_owned(),
+        commit: commit.clone(),
+        cause,
+        priority: 0,
+    };
+    Ok(Ok(concerned.map(|(environment, _)| request(environment)).collect()))
+}

@@ -1,0 +1,21 @@
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+use super::Server;
+
+pub(super) fn router() -> Router<Arc<Server>> {
+    Router::new().route("/healthz", get(|| async { "alive\n" })).route("/readyz", get(ready))
+}
+
+/// Ready is who can store deliveries, and is not about to end.
+async fn ready(State(server): State<Arc<Server>>) -> (StatusCode, &'static str) {
+    match server.store.ping().await {
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+        Ok(()) if server.stop.requested() => (StatusCode::SERVICE_UNAVAILABLE, "about to end\n"),
+        Ok(()) => (StatusCode::OK, "ready\n"),
+    }
+}

@@ -1,0 +1,144 @@
+//! `pipeline serve`: a webhook comes in, a deployment goes out, and what happened is remembered.
+//!
+//! A delivery is a hint and no more: it is stored, and then the branch's head is looked up. What is deployed is the head
+//! at the time when the run begins. Each run is a process of its own, `pipeline run`.
+
+mod api;
+mod body;
+mod child;
+mod dispatch;
+mod health;
+mod hint;
+mod http;
+mod log;
+mod metrics;
+mod origin;
+mod poll;
+mod problem;
+mod secret;
+mod state;
+mod turn;
+mod webhook;
+mod work;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use log::Log;
+pub use origin::Served;
+pub use secret::{ApiToken, WebhookSecrets};
+
+use crate::failure::Failure;
+use crate::run::Interrupt;
+use crate::store::{Inbox, Place, Store};
+use body::Room;
+use metrics::Metrics;
+use origin::Origins;
+use state::StateDirectory;
+
+/// How a server is to be.
+#[derive(Debug)]
+pub struct Options {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where it keeps what it needs: repositories, and the store if that is SQLite.
+    pub state: PathBuf,
+    /// The store.
+    pub store: Place,
+    /// The repositories that it deploys.
+    pub repositories: Vec<Served>,
+    /// The configuration's path in a repository.
+    pub config: String,
+    /// Time between two looks at the remotes, for what no delivery told.
+    pub poll: Duration,
+    /// How many runs are carried out at the same time.
+    pub runs: usize,
+    /// How long runs may go on once the server is told to end, before they are told too.
+    pub drain: Duration,
+    /// How long ended runs are remembered.
+    pub keep: Duration,
+    /// What deliveries are signed with.
+    pub secrets: WebhookSecrets,
+    /// What opens the API; without it nothing does.
+    pub token: Option<ApiToken>,
+    /// The program that carries a run out: this one.
+    pub program: PathBuf,
+}
+
+/// What the parts of a server share.
+#[derive(Debug)]
+struct Server {
+    options: Options,
+    state: StateDirectory,
+    store: Store,
+    inbox: Inbox,
+    origins: Origins,
+    room: Room,
+    metrics: Metrics,
+    log: Log,
+    stop: Interrupt,
+    /// There are deliveries of which it is not settled what follows.
+    delivered: Notify,
+    /// There may be runs whose turn it is.
+    queued: Notify,
+    /// The last run has ended, and requests are to be as well.
+    drained: CancellationToken,
+}
+
+/// Serves until it is interrupted and the runs that were under way have ended.
+///
+/// # Errors
+/// If it can't begin: the store, the state directory or the address is not to be had.
+pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Failure> {
+    let state = StateDirectory::open(&options.state)?;
+    let store = Store::open(&options.store).await?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .map_err(|error| Failure::new(format!("listening on {}: {error}", options.listen)))?;
+    let address = listener.local_addr().unwrap_or(options.listen);
+    let server = Arc::new(Server {
+        origins: Origins::open(&options.repositories, &state)?,
+        inbox: Inbox::of(store.clone()),
+        room: Room::default(),
+        metrics: Metrics::default(),
+        delivered: Notify::new(),
+        queued: Notify::new(),
+        drained: CancellationToken::new(),
+        state,
+        store,
+        log,
+        stop,
+        options,
+    });
+    work::recover_own(&server).await?;
+    server.log.say(format!("listening on {address}"));
+    let answering = tokio::spawn(http::serve(listener, router(&server), Arc::clone(&server)));
+    let looking = [
+        tokio::spawn(dispatch::dispatch(Arc::clone(&server))),
+        tokio::spawn(poll::poll(Arc::clone(&server))),
+        tokio::spawn(poll::forget(Arc::clone(&server))),
+    ];
+    // Deliveries are taken until the last run has ended: what is stored now is deployed by the next server.
+    work::work(&server).await;
+    looking.iter().for_each(tokio::task::JoinHandle::abort);
+    server.drained.cancel();
+    let _ = answering.await;
+    server.store.close().await;
+    Ok(())
+}
+
+fn router(server: &Arc<Server>) -> Router {
+    Router::new()
+        .merge(webhook::router())
+        .merge(api::router(server))
+        .merge(health::router())
+        .merge(metrics::router(server))
+        .with_state(Arc::clone(server))
+}

@@ -1,0 +1,140 @@
+use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::failure::Failure;
+
+/// Shorter secrets can be guessed.
+const MIN_LENGTH: usize = 16;
+
+/// What GitHub signs deliveries with: the secret, and while it is changed the old one too.
+#[derive(Clone)]
+pub struct WebhookSecrets(Vec<String>);
+
+impl WebhookSecrets {
+    /// The secret, and the one that it replaces.
+    ///
+    /// # Errors
+    /// If one is too short.
+    pub fn new(secret: String, old: Option<String>) -> Result<Self, Failure> {
+        let secrets: Vec<String> = [Some(secret), old].into_iter().flatten().collect();
+        if secrets.iter().any(|secret| secret.len() < MIN_LENGTH) {
+            return Err(Failure::new(format!("the webhook's secret has less than {MIN_LENGTH} characters"))
+                .hint("make one with `openssl rand -hex 32`, and give it to GitHub too"));
+        }
+        Ok(Self(secrets))
+    }
+
+    /// Whether a body was signed with one of the secrets, given the header `X-Hub-Signature-256`.
+    #[must_use]
+    pub(super) fn signed(&self, body: &[u8], signature: &Signature) -> bool {
+        // Every secret is tried: how long it takes tells nothing about which one fits.
+        self.0.iter().fold(false, |found, secret| found | signature.fits(secret.as_bytes(), body))
+    }
+}
+
+impl fmt::Debug for WebhookSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WebhookSecrets").field(&self.0.len()).finish()
+    }
+}
+
+/// A signature as it stands in `X-Hub-Signature-256`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signature([u8; 32]);
+
+impl Signature {
+    pub(super) fn parse(header: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(header.strip_prefix(b"sha256=")?, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    fn fits(&self, secret: &[u8], body: &[u8]) -> bool {
+        // Keys of any length are taken.
+        Hmac::<Sha256>::new_from_slice(secret)
+            .is_ok_and(|mac| mac.chain_update(body).verify_slice(&self.0).is_ok())
+    }
+}
+
+/// What opens the API, as its hash.
+#[derive(Clone)]
+pub struct ApiToken([u8; 32]);
+
+impl ApiToken {
+    /// The token.
+    ///
+    /// # Errors
+    /// If it is too short.
+    pub fn new(token: &str) -> Result<Self, Failure> {
+        if token.len() < MIN_LENGTH {
+            return Err(Failure::new(format!("the API's token has less than {MIN_LENGTH} characters"))
+                .hint("make one with `openssl rand -hex 32`"));
+        }
+        Ok(Self(Sha256::digest(token).into()))
+    }
+
+    /// Whether the header `Authorization` has the token.
+    pub(super) fn opens(&self, authorization: &[u8]) -> bool {
+        let Some((scheme, token)) = authorization.split_at_checked("Bearer ".len()) else { return false };
+        let hash: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
+        scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(hash.ct_eq(&self.0))
+    }
+}
+
+impl fmt::Debug for ApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiToken")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From GitHub's documentation of webhooks.
+    const SECRET: &str = "It's a Secret to Everybody";
+    const BODY: &[u8] = b"Hello, World!";
+    const HEADER: &[u8] = b"sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+    #[test]
+    fn githubs_own_example_is_signed() {
+        let signature = Signature::parse(HEADER).unwrap();
+        let signed = |secret: &str, old: Option<&str>, body| {
+            WebhookSecrets::new(secret.to_owned(), old.map(str::to_owned)).unwrap().signed(body, &signature)
+        };
+        assert!(signed(SECRET, None, BODY));
+        assert!(signed("another one of some length", Some(SECRET), BODY));
+        assert!(!signed(SECRET, None, b"Hello, World?"));
+        assert!(!signed("another one of some length", None, BODY));
+    }
+
+    #[test]
+    fn what_is_no_signature_is_none() {
+        let wrong: [&[u8]; 5] = [b"", b"sha256=", b"sha1=757107ea", &HEADER[..70], b"sha256=zz"];
+        for wrong in wrong {
+            assert_eq!(Signature::parse(wrong), None);
+        }
+    }
+
+    #[test]
+    fn only_the_token_opens() {
+        let token = ApiToken::new("a token of some length").unwrap();
+        assert!(token.opens(b"Bearer a token of some length"));
+        assert!(token.opens(b"bearer a token of some length "));
+        for wrong in ["Bearer another token of it", "Bearer ", "", "Basic a token of some length", "Bearer"] {
+            assert!(!token.opens(wrong.as_bytes()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown_and_not_short() {
+        let secrets = WebhookSecrets::new(SECRET.to_owned(), None).unwrap();
+        assert!(!format!("{secrets:?}").contains("Secret to"));
+        assert!(WebhookSecrets::new("short".to_owned(), None).is_err());
+        assert!(WebhookSecrets::new(SECRET.to_owned(), Some(String::new())).is_err());
+        assert!(ApiToken::new("short").is_err());
+    }
+}

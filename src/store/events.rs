@@ -1,0 +1,44 @@
+use super::{Claim, Store, failed};
+use crate::failure::Failure;
+
+impl Store {
+    /// Appends lines to a run's events, one event each; false if the lease was lost.
+    ///
+    /// # Errors
+    /// If that can't be done.
+    pub async fn append(&self, claim: &Claim, lines: &[String]) -> Result<bool, Failure> {
+        let append = async {
+            let mut transaction = self.begin().await?;
+            // Only the holder writes, so that nobody else counts on from here at the same time.
+            let held = "UPDATE runs SET fence = fence WHERE id = $1 AND fence = $2 AND state = 'running'";
+            let held = sqlx::query(held).bind(claim.run.id).bind(claim.fence).execute(&mut *transaction);
+            if held.await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let last = sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM events WHERE run = $1");
+            let last: i64 = last.bind(claim.run.id).fetch_one(&mut *transaction).await?;
+            for (sequence, line) in (last + 1..).zip(lines) {
+                sqlx::query("INSERT INTO events (run, sequence, line) VALUES ($1, $2, $3)")
+                    .bind(claim.run.id)
+                    .bind(sequence)
+                    .bind(line)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await?;
+            Ok(true)
+        };
+        append.await.map_err(failed("storing events"))
+    }
+
+    /// A run's events with their numbers, from a number on, as they were written.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub async fn events(&self, run: i64, from: i64, limit: u16) -> Result<Vec<(i64, String)>, Failure> {
+        let select =
+            "SELECT sequence, line FROM events WHERE run = $1 AND sequence >= $2 ORDER BY sequence LIMIT $3";
+        let select = sqlx::query_as(select).bind(run).bind(from).bind(i64::from(limit));
+        select.fetch_all(&self.pool).await.map_err(failed("reading events"))
+    }
+}

@@ -1,0 +1,204 @@
+use sqlx::{Any, Transaction};
+
+use super::deliveries::note;
+use super::run::{run, select, word};
+use super::{Cause, Run, State, Store, failed, now};
+use crate::failure::Failure;
+
+/// A wish to have a branch's head deployed to an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The branch.
+    pub branch: String,
+    /// The branch's head at this time.
+    pub commit: String,
+    /// Who asks.
+    pub cause: Cause,
+    /// The greater goes first.
+    pub priority: i64,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// A run waits for its turn.
+    New(i64),
+    /// There is a run already that has deployed, deploys or will deploy this commit.
+    Already(i64),
+}
+
+impl Enqueued {
+    /// The run that takes care of the request.
+    #[must_use]
+    pub fn run(self) -> i64 {
+        match self {
+            Self::New(id) | Self::Already(id) => id,
+        }
+    }
+}
+
+/// What is to be done with a request, given the environment's waiting run and the last one that began.
+///
+/// What was tried is not tried again on a mere hint, however it ended: otherwise a commit that can't be deployed would be
+/// deployed for ever. Who asks through the API gets a run.
+fn decide(request: &Request, waiting: Option<&Run>, last: Option<&Run>) -> Option<i64> {
+    match (waiting, last) {
+        (Some(waiting), _) => (waiting.commit == request.commit).then_some(waiting.id),
+        (None, Some(last)) if request.cause != Cause::Api => {
+            (last.commit == request.commit && last.branch == request.branch).then_some(last.id)
+        }
+        (None, _) => None,
+    }
+}
+
+impl Store {
+    /// Puts runs into the queue, each in the place of the one that waits for the same environment, and notes that this
+    /// followed from deliveries: both or neither.
+    ///
+    /// # Errors
+    /// If that can't be done.
+    pub async fn enqueue(
+        &self,
+        requests: &[Request],
+        deliveries: &[String],
+    ) -> Result<Vec<Enqueued>, Failure> {
+        let enqueue = async {
+            let (mut transaction, mut number) = self.begin_change().await?;
+            let mut enqueued = Vec::with_capacity(requests.len());
+            for request in requests {
+                enqueued.push(put(&mut transaction, number, request).await?);
+                let count = "UPDATE counter SET value = value + 1 RETURNING value";
+                number = sqlx::query_scalar(count).fetch_one(&mut *transaction).await?;
+            }
+            note(&mut transaction, deliveries, &outcome(&enqueued)).await?;
+            transaction.commit().await?;
+            Ok(enqueued)
+        };
+        enqueue.await.map_err(failed("putting runs into the queue"))
+    }
+}
+
+fn outcome(enqueued: &[Enqueued]) -> String {
+    let runs: Vec<String> = enqueued.iter().map(|enqueued| enqueued.run().to_string()).collect();
+    if runs.is_empty() {
+        "no environment has this branch".to_owned()
+    } else {
+        format!("runs {}", runs.join(", "))
+    }
+}
+
+async fn put(
+    transaction: &mut Transaction<'static, Any>,
+    number: i64,
+    request: &Request,
+) -> Result<Enqueued, sqlx::Error> {
+    let waiting = newest(transaction, request, "state = 'queued'").await?;
+    let last = newest(transaction, request, "started IS NOT NULL").await?;
+    if let Some(there) = decide(request, waiting.as_ref(), last.as_ref()) {
+        return Ok(Enqueued::Already(there));
+    }
+    if let Some(waiting) = waiting {
+        sqlx::query("UPDATE runs SET state = $1, superseded_by = $2, ended = $3 WHERE id = $4")
+            .bind(word(State::Superseded))
+            .bind(number)
+            .bind(now())
+            .bind(waiting.id)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    let insert = "INSERT INTO runs (id, repository, environment, branch, commit_id, cause, priority, state, created) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    sqlx::query(insert)
+        .bind(number)
+        .bind(&request.repository)
+        .bind(&request.environment)
+        .bind(&request.branch)
+        .bind(&request.commit)
+        .bind(word(request.cause))
+        .bind(request.priority)
+        .bind(word(State::Queued))
+        .bind(now())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(Enqueued::New(number))
+}
+
+async fn newest(
+    transaction: &mut Transaction<'static, Any>,
+    request: &Request,
+    such: &str,
+) -> Result<Option<Run>, sqlx::Error> {
+    let rest = format!("WHERE repository = $1 AND environment = $2 AND {such} ORDER BY id DESC LIMIT 1");
+    let row = sqlx::query(select(&rest))
+        .bind(&request.repository)
+        .bind(&request.environment)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    row.as_ref().map(run).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn request(commit: &str, cause: Cause) -> Request {
+        let word = |word: &str| word.to_owned();
+        Request {
+            repository: word("octo/shop"),
+            environment: word("prod"),
+            branch: word("main"),
+            commit: word(commit),
+            cause,
+            priority: 0,
+        }
+    }
+
+    fn there(commit: &str) -> Run {
+        let Request { repository, environment, branch, commit, cause, priority } =
+            request(commit, Cause::Push);
+        Run {
+            id: 7,
+            repository,
+            environment,
+            branch,
+            commit,
+            cause,
+            priority,
+            state: State::Ended,
+            result: None,
+            reason: None,
+            superseded_by: None,
+            created: Timestamp::UNIX_EPOCH,
+            started: None,
+            ended: None,
+        }
+    }
+
+    #[test]
+    fn a_hint_of_what_waits_or_was_begun_last_asks_for_nothing() {
+        let new = request("new", Cause::Push);
+        assert_eq!(decide(&new, Some(&there("new")), None), Some(7));
+        assert_eq!(decide(&new, None, Some(&there("new"))), Some(7));
+        let elsewhere = Run { branch: "other".to_owned(), ..there("new") };
+        assert_eq!(decide(&new, None, Some(&elsewhere)), None);
+        for (waiting, last) in
+            [(None, None), (Some("old"), None), (None, Some("old")), (Some("old"), Some("new"))]
+        {
+            let (waiting, last) = (waiting.map(there), last.map(there));
+            assert_eq!(decide(&new, waiting.as_ref(), last.as_ref()), None, "{waiting:?} {last:?}");
+        }
+    }
+
+    #[test]
+    fn who_asks_gets_a_run_unless_one_waits() {
+        let new = request("new", Cause::Api);
+        assert_eq!(decide(&new, None, Some(&there("new"))), None);
+        assert_eq!(decide(&new, Some(&there("new")), Some(&there("new"))), Some(7));
+    }
+}

@@ -1,0 +1,26 @@
+use std::time::Duration;
+
+use super::{Store, failed, now};
+use crate::failure::Failure;
+
+impl Store {
+    /// Forgets deliveries that are settled and runs that ended longer ago than this, with their events, but for the newest
+    /// run of each environment. Returns how many runs were forgotten.
+    ///
+    /// # Errors
+    /// If that can't be done.
+    pub async fn forget(&self, older_than: Duration) -> Result<u64, Failure> {
+        let limit = now().saturating_sub(i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX));
+        let forget = async {
+            let (mut transaction, _) = self.begin_change().await?;
+            let runs = "DELETE FROM runs WHERE state IN ('ended', 'superseded') AND ended < $1 AND id NOT IN \
+                        (SELECT MAX(id) FROM runs WHERE state <> 'superseded' GROUP BY repository, environment)";
+            let forgotten = sqlx::query(runs).bind(limit).execute(&mut *transaction).await?.rows_affected();
+            let deliveries = "DELETE FROM deliveries WHERE outcome IS NOT NULL AND received < $1";
+            sqlx::query(deliveries).bind(limit).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(forgotten)
+        };
+        forget.await.map_err(failed("forgetting what is old"))
+    }
+}
