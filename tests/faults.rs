@@ -179,24 +179,36 @@ fn a_registry_that_never_takes_a_push_is_named_and_the_next_run_builds_nothing_t
     assert_eq!(system.deploy().result(), RunResult::Unchanged);
 }
 
-/// A Docker Engine that is gone in the middle of a build, and stays away.
-fn docker_that_dies(directory: &std::path::Path) -> String {
+/// Stands between the pipeline and Docker Engine; what it answers to a build, `on_build` decides.
+fn docker_through(
+    directory: &std::path::Path,
+    on_build: impl Fn(&mut UnixStream, &mut UnixStream) -> Build + Send + 'static,
+) -> String {
     let path = directory.join("docker.sock");
     let listener = UnixListener::bind(&path).expect("a socket");
     let address = format!("unix://{}", path.display());
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            match until_build(client) {
-                Ok(false) | Err(_) => {}
-                Ok(true) => return drop(std::fs::remove_file(&path)),
+            if matches!(relay(client, &on_build), Ok(Build::LastAct)) {
+                return drop(std::fs::remove_file(&path));
             }
         }
     });
     address
 }
 
-/// Passes a connection on until a build has begun to answer; tells whether there was one.
-fn until_build(mut client: UnixStream) -> std::io::Result<bool> {
+enum Build {
+    PassedOn,
+    Answered,
+    /// The engine is gone after it.
+    LastAct,
+}
+
+/// Passes a connection on, but for a build that is dealt with otherwise.
+fn relay(
+    mut client: UnixStream,
+    on_build: &impl Fn(&mut UnixStream, &mut UnixStream) -> Build,
+) -> std::io::Result<Build> {
     let mut server = UnixStream::connect("/var/run/docker.sock")?;
     let mut head = [0; 4096];
     let length = client.read(&mut head)?;
@@ -204,17 +216,51 @@ fn until_build(mut client: UnixStream) -> std::io::Result<bool> {
     if String::from_utf8_lossy(&head[..length]).contains("/build?") {
         let (mut upload, mut sending) = (client.try_clone()?, server.try_clone()?);
         std::thread::spawn(move || std::io::copy(&mut upload, &mut sending));
-        let answered = server.read(&mut head)?;
-        client.write_all(&head[..answered])?;
-        server.shutdown(Shutdown::Both)?;
-        client.shutdown(Shutdown::Both)?;
-        return Ok(true);
+        match on_build(&mut client, &mut server) {
+            Build::PassedOn => {}
+            dealt_with => {
+                let _ = server.shutdown(Shutdown::Both);
+                client.shutdown(Shutdown::Both)?;
+                return Ok(dealt_with);
+            }
+        }
+    } else {
+        // Short questions, asked one by one on a connection that is kept.
+        let (mut upload, mut sending) = (client.try_clone()?, server.try_clone()?);
+        std::thread::spawn(move || std::io::copy(&mut upload, &mut sending));
     }
-    // Short questions, asked one by one on a connection that is kept.
-    let (mut back, mut answers) = (client.try_clone()?, server.try_clone()?);
-    std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
-    std::thread::spawn(move || std::io::copy(&mut client, &mut server));
-    Ok(false)
+    std::thread::spawn(move || std::io::copy(&mut server, &mut client));
+    Ok(Build::PassedOn)
+}
+
+/// A Docker Engine that is gone in the middle of a build, and stays away.
+fn docker_that_dies(directory: &std::path::Path) -> String {
+    docker_through(directory, |client, server| {
+        let mut answer = [0; 4096];
+        let length = server.read(&mut answer).unwrap_or_default();
+        let _ = client.write_all(&answer[..length]);
+        Build::LastAct
+    })
+}
+
+/// A Docker Engine whose first builds find in the cache what is deleted by the time they take it.
+fn docker_whose_cache_is_deleted(directory: &std::path::Path, builds: usize) -> String {
+    let left = AtomicUsize::new(builds);
+    docker_through(directory, move |client, server| {
+        let deleted =
+            left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if !deleted {
+            return Build::PassedOn;
+        }
+        // The whole context is taken first, as the engine does.
+        let _ = server.read(&mut [0; 4096]);
+        let image = format!("sha256:{}", "cd".repeat(32));
+        let message = format!(r#"unable to find image \"{image}\""#);
+        let line = format!(r#"{{"errorDetail":{{"message":"{message}"}},"error":"{message}"}}"#);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+        let _ = write!(client, "{head}Content-Length: {}\r\n\r\n{line}", line.len());
+        Build::Answered
+    })
 }
 
 #[test]
@@ -229,6 +275,19 @@ fn a_docker_that_dies_in_a_build_fails_that_step_and_the_next_run_goes_on() {
     assert_eq!(output.status.code(), Some(1), "{stdout}");
     assert!(stdout.contains(r#""kind":"failed""#) && stdout.contains(r#""hint":"#), "{stdout}");
     system.deploy();
+    assert_eq!(system.deploy().result(), RunResult::Unchanged);
+}
+
+#[test]
+fn a_build_whose_cache_is_deleted_under_it_is_made_again() {
+    let system = System::new();
+    let directory = tempfile::tempdir().expect("a directory");
+    let docker = docker_whose_cache_is_deleted(directory.path(), 2);
+    let mut command = system.repository.command(&["run", "--env", "local", "--output", "json"]);
+    let output = command.env("DOCKER_HOST", docker).output().expect("the pipeline");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+    assert_eq!(stdout.matches("an image was deleted while it was built on").count(), 2, "{stdout}");
     assert_eq!(system.deploy().result(), RunResult::Unchanged);
 }
 

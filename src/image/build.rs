@@ -15,6 +15,13 @@ use super::{Spec, command, configuration, space};
 use crate::event::{StepEvents, Unit};
 use crate::failure::Failure;
 
+/// How often a build is begun whose cache is deleted under it.
+const ATTEMPTS: usize = 3;
+
+/// What the engine's builder says of an image that it found in its cache and that was deleted before it could take it:
+/// by `docker system prune`, or by whoever else uses the engine.
+const DELETED_MEANWHILE: &str = "unable to find image \"sha256:";
+
 /// An image that Docker Engine has built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
@@ -43,7 +50,25 @@ pub async fn build(docker: &Docker, spec: &Spec, events: &StepEvents) -> Result<
     }
 }
 
+/// Builds, and again when something that was in the engine's cache is gone by the time the builder takes it.
 async fn build_with(
+    docker: &Docker,
+    spec: &Spec,
+    labels: &BTreeMap<String, String>,
+    events: &StepEvents,
+) -> Result<Built, Failure> {
+    for _ in 1..ATTEMPTS {
+        match attempt(docker, spec, labels, events).await {
+            Err(failure) if failure.message.contains(DELETED_MEANWHILE) => {
+                events.log("an image was deleted while it was built on: building again");
+            }
+            ended => return ended,
+        }
+    }
+    attempt(docker, spec, labels, events).await
+}
+
+async fn attempt(
     docker: &Docker,
     spec: &Spec,
     labels: &BTreeMap<String, String>,
