@@ -16,6 +16,17 @@ die() {
 as_root=()
 ((EUID == 0)) || as_root=(sudo)
 
+# install_packages NAME…: Debian packages, as root or with sudo.
+install_packages() {
+    command -v apt-get >/dev/null ||
+        die "these are missing: $*" "install them with your system's package manager (the names are Debian's), then run this again"
+    ((EUID == 0)) || command -v sudo >/dev/null ||
+        die "these packages are missing, and there is neither root nor sudo: $*" "have them installed: apt-get install $*"
+    say "installing $*"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
 # When a process was started, in ticks since boot: with its pid, its identity.
 started_at() {
     local stat

@@ -161,9 +161,15 @@ impl Revision {
     /// The commit's first seven characters, with `+changes` for a dirty tree.
     #[must_use]
     pub fn short(&self) -> String {
-        let commit: String = self.commit.chars().take(7).collect();
-        if self.dirty { format!("{commit}+changes") } else { commit }
+        let commit = short(&self.commit);
+        if self.dirty { format!("{commit}+changes") } else { commit.to_owned() }
     }
+}
+
+/// A commit's first seven characters, as git shows it.
+#[must_use]
+pub fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
 }
 
 /// What progress is counted in.
@@ -225,6 +231,21 @@ pub enum RunResult {
     Superseded,
     /// The plan is not the one that it has to have.
     Refused,
+}
+
+impl RunResult {
+    /// The word that it is in events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Superseded => "superseded",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Where events go: cheap to clone, never blocks the sender, loses nothing.
@@ -334,4 +355,17 @@ fn hide(value: &mut serde_json::Value) -> bool {
 /// Whether there was something to hide in one of them; none is left out.
 fn hide_all<'a>(values: impl Iterator<Item = &'a mut serde_json::Value>) -> bool {
     values.filter_map(|value| hide(value).then_some(())).count() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_the_same_word_everywhere() {
+        use RunResult::{Changed, Failed, Interrupted, Refused, Superseded, Unchanged};
+        for result in [Unchanged, Changed, Failed, Interrupted, Superseded, Refused] {
+            assert_eq!(serde_json::to_value(result).unwrap(), result.as_str());
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! An error as every part of the program hands it on.
 
+use std::error::Error;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,15 @@ pub struct Failure {
     /// Where in the repository what failed is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+}
+
+/// What lies behind an error: the layers of clients say no more than "dispatch failure" or "client error".
+pub fn root_cause(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 impl Failure {
@@ -65,4 +75,4 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl Error for Failure {}

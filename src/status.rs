@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::aws::Session;
 use crate::config::{Reference, Rollout, Text, Workload};
+use crate::event::short;
 use crate::failure::Failure;
 use crate::image::{Registry, Repository};
 use crate::project::Project;
@@ -165,7 +166,7 @@ impl fmt::Display for WorkloadStatus {
         };
         write!(f, "{running}")?;
         match &self.commit {
-            Some(commit) => write!(f, ", built from commit {}", commit.get(..7).unwrap_or(commit)),
+            Some(commit) => write!(f, ", built from commit {}", short(commit)),
             None => f.write_str(", commit unknown"),
         }
     }

@@ -194,12 +194,7 @@ fn refusing() -> (String, Arc<Mutex<Vec<String>>>) {
     let address = listener.local_addr().expect("an address").to_string();
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let known = Arc::clone(&seen);
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let known = Arc::clone(&known);
-            std::thread::spawn(move || drop(refuse(&client, &known)));
-        }
-    });
+    support::answer_all(listener, move |client| drop(refuse(client, &known)));
     (address, seen)
 }
 

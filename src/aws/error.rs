@@ -2,7 +2,7 @@ use std::error::Error;
 
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, root_cause};
 
 const CHECK_THE_WAY: &str = "check the network and the environment's region and endpoint, then run again";
 
@@ -43,15 +43,6 @@ fn known<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
         layer = error.source();
     }
     None
-}
-
-/// The innermost error: the layers of clients say no more than "dispatch failure".
-pub(super) fn root_cause(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 /// Codes are those that the services document as common errors.

@@ -4,9 +4,8 @@ use octocrab::Octocrab;
 use serde::Deserialize;
 use url::Url;
 
-use super::error::root_cause;
 use super::id_token::IdToken;
-use crate::failure::Failure;
+use crate::failure::{Failure, root_cause};
 use crate::redact::keep_secret;
 
 /// How long an answer may take.

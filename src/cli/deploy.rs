@@ -153,10 +153,9 @@ fn posting(
     let Deployment { revision, environment, project, .. } = deployment;
     let subject = match (asked.command, asked.pull_request) {
         (Command::Plan, Some(number)) => github::Subject::PullRequest(number),
-        (Command::Run, _) if !revision.dirty => github::Subject::Run {
-            sha: revision.commit.clone(),
-            run: lease::Holder::here(&revision.commit).run,
-        },
+        (Command::Run, _) if !revision.dirty => {
+            github::Subject::Run { sha: revision.commit.clone(), run: lease::unique_name() }
+        }
         _ => return Ok(None),
     };
     let credentials = Credentials::from_environment().map_err(Exit::usage)?;

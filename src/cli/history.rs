@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::options::{Exit, ExitCode, Format, Remembered, print};
 use crate::diagnostic::visible_lines;
+use crate::event::short;
 use crate::report;
 use crate::store::{Run, State, Store};
 
@@ -70,7 +71,7 @@ fn table(runs: &[Run]) -> String {
 
 fn row(run: &Run) -> String {
     let Run { id, environment, repository, .. } = run;
-    let commit: String = run.commit.chars().take(7).collect();
+    let commit = short(&run.commit);
     let at = run.started.unwrap_or(run.created);
     let mut row = format!("{id:>6}  {at:.0}  {environment:<12}  {commit}  {:<11}", how(run));
     if let (Some(started), Some(ended)) = (run.started, run.ended) {
@@ -81,7 +82,7 @@ fn row(run: &Run) -> String {
 
 fn how(run: &Run) -> String {
     match (run.state, run.result) {
-        (State::Ended, Some(result)) => format!("{result:?}").to_lowercase(),
+        (State::Ended, Some(result)) => result.as_str().to_owned(),
         (State::Superseded, _) => match run.superseded_by {
             Some(by) => format!("by {by}"),
             None => "superseded".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Method, Response, StatusCode};
+use http::{Method, Response};
 use octocrab::{Error, Octocrab};
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Target;
 use super::credentials::Credentials;
 use super::refusal::Refusal;
+use crate::failure::root_cause;
 use crate::report::words;
 
 /// GitHub takes 80 requests a minute that write: so many at once, and then one a second.
@@ -205,12 +206,7 @@ async fn send(
 fn unanswered(error: &Error) -> Refusal {
     if let Error::GitHub { source, .. } = error {
         let body = serde_json::json!({ "message": source.message }).to_string();
-        let status = StatusCode::from_u16(source.status_code.as_u16()).unwrap_or_default();
-        return Refusal::of(status, &http::HeaderMap::new(), &body, jiff::Timestamp::now());
+        return Refusal::of(source.status_code, &http::HeaderMap::new(), &body, jiff::Timestamp::now());
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    Refusal::unanswered(cause.to_string())
+    Refusal::unanswered(root_cause(error))
 }

@@ -7,8 +7,8 @@ use super::post::{
     Check, CheckState, Comment, Commit, Conclusion, Deployment, DeploymentState, Post, Status,
 };
 use crate::event::{Event, Outcome, RunResult};
-use crate::plan::{Action, PlanDigest, StepId};
-use crate::report::{Board, Phase, annotations, paint, plan_comment, plan_text, step_text, words};
+use crate::plan::{Action, StepId};
+use crate::report::{Board, Phase, annotations, is_grave, paint, plan_comment, plan_text, step_text, words};
 
 /// GitHub refuses longer descriptions.
 const MAX_DESCRIPTION: usize = 140;
@@ -38,15 +38,13 @@ pub struct Follower {
     /// The page of the run.
     page: Option<String>,
     board: Board,
-    /// Whether the last event has come.
-    finished: bool,
 }
 
 impl Follower {
     /// A follower that knows nothing yet.
     #[must_use]
     pub fn new(subject: Subject, environment: String, page: Option<String>) -> Self {
-        Self { subject, environment, page, board: Board::default(), finished: false }
+        Self { subject, environment, page, board: Board::default() }
     }
 
     /// What GitHub should show after this event, as far as that is something new.
@@ -60,26 +58,20 @@ impl Follower {
             (Subject::Run { .. }, Event::StepDecided { step, .. } | Event::StepFinished { step, .. }) => {
                 self.check(at, step).into_iter().collect()
             }
-            (_, Event::Finished { result, millis, url, digest, .. }) => {
-                self.finished = true;
-                match self.subject {
-                    Subject::Run { .. } => {
-                        let (status, deployment, text) = self.verdict(*result, *millis);
-                        self.run_posts(status, deployment, &text, url.clone())
-                    }
-                    Subject::PullRequest(number) => self.plan_posts(at, number, *result, digest.as_ref()),
-                }
+            (Subject::Run { .. }, Event::Finished { result, millis, url, .. }) => {
+                let (status, deployment, text) = self.verdict(*result, *millis);
+                self.run_posts(status, deployment, &text, url.clone())
+            }
+            (Subject::PullRequest(number), Event::Finished { result, .. }) => {
+                self.plan_posts(at, *number, *result)
             }
             _ => Vec::new(),
         }
     }
 
-    /// What GitHub should show if no more events come.
+    /// What GitHub should show of a run whose last event does not come.
     #[must_use]
     pub fn end(&self) -> Vec<Post> {
-        if self.finished || matches!(self.subject, Subject::PullRequest(_)) {
-            return Vec::new();
-        }
         let text = "the run ended without a result";
         self.run_posts(StatusState::Error, DeploymentState::Error, text, None)
     }
@@ -191,18 +183,11 @@ impl Follower {
     }
 
     /// The comment, and a check of the pull request's newest commit.
-    fn plan_posts(
-        &self,
-        at: Timestamp,
-        number: u64,
-        result: RunResult,
-        digest: Option<&PlanDigest>,
-    ) -> Vec<Post> {
-        let body = plan_comment(&self.board, result, MAX_TEXT, self.page.as_deref(), digest);
+    fn plan_posts(&self, at: Timestamp, number: u64, result: RunResult) -> Vec<Post> {
+        let body = plan_comment(&self.board, result, MAX_TEXT, self.page.as_deref());
         let title = paint::cut(&plan_text::to_do(&self.board), MAX_DESCRIPTION);
-        let grave = self.board.steps.iter().any(|step| step.grave().next().is_some());
         let conclusion = match result {
-            RunResult::Changed if grave => Conclusion::Neutral,
+            RunResult::Changed if is_grave(&self.board) => Conclusion::Neutral,
             RunResult::Unchanged | RunResult::Changed => Conclusion::Success,
             RunResult::Failed => Conclusion::Failure,
             RunResult::Interrupted | RunResult::Superseded | RunResult::Refused => Conclusion::Cancelled,

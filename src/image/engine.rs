@@ -1,4 +1,3 @@
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,7 +5,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use tokio::sync::OnceCell;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, root_cause};
 
 /// How long an engine may take to say its version.
 const PROBE: Duration = Duration::from_secs(10);
@@ -55,19 +54,11 @@ fn unreachable_engine(error: &Error) -> Failure {
     Failure::new(format!("Docker Engine at {place} does not answer: {cause}")).hint(hint)
 }
 
-/// What lies behind an error: the HTTP client's own layers say no more than "client error".
+/// What the engine says, or what lies behind an error of the client.
 pub(crate) fn cause(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.clone(),
         Error::DockerStreamError { error } => error.clone(),
-        _ => {
-            let mut innermost: &dyn std::error::Error = error;
-            let mut next = error.source();
-            while let Some(source) = next {
-                innermost = source;
-                next = source.source();
-            }
-            innermost.to_string()
-        }
+        _ => root_cause(error),
     }
 }

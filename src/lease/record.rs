@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::event::short;
+
 /// The lease of one environment, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -30,18 +32,25 @@ impl Holder {
     /// A run of this process.
     #[must_use]
     pub fn here(commit: &str) -> Self {
-        let now = jiff::Timestamp::now();
-        let uname = rustix::system::uname();
-        let host = uname.nodename().to_string_lossy();
         let variable = |name| std::env::var(name).ok();
         let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
         Self {
-            run: format!("{host}-{}-{}", std::process::id(), now.as_nanosecond()),
-            name: actions_run_url().unwrap_or_else(|| format!("{user}@{host}")),
+            run: unique_name(),
+            name: actions_run_url().unwrap_or_else(|| format!("{user}@{}", host())),
             commit: commit.to_owned(),
-            started: format!("{now:.0}"),
+            started: format!("{:.0}", jiff::Timestamp::now()),
         }
     }
+}
+
+/// A name that nobody else has, here or on another machine, now or later.
+#[must_use]
+pub fn unique_name() -> String {
+    format!("{}-{}-{}", host(), std::process::id(), jiff::Timestamp::now().as_nanosecond())
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The page of the GitHub Actions run that this process is part of.
@@ -66,8 +75,7 @@ impl Record {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let commit = self.commit.get(..7).unwrap_or(&self.commit);
-        write!(f, "{} deploys {commit}, since {}", self.name, self.started)
+        write!(f, "{} deploys {}, since {}", self.name, short(&self.commit), self.started)
     }
 }
 

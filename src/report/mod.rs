@@ -8,7 +8,7 @@ mod changes;
 mod drift_text;
 mod json;
 mod live;
-pub(crate) mod markdown;
+mod markdown;
 pub(crate) mod paint;
 mod plain;
 pub(crate) mod plan_text;
@@ -33,7 +33,7 @@ pub use drift_text::drift_text;
 pub use json::Json;
 pub use live::Live;
 pub use markdown::{
-    Annotation, Digest, Level, Markdown, annotations, is_grave, plan_comment, plan_title, step_text, summary,
+    Annotation, Level, Markdown, annotations, is_grave, plan_comment, plan_title, step_text, summary,
 };
 pub use plain::Plain;
 

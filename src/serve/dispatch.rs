@@ -46,9 +46,7 @@ async fn settle_branch(server: &Server, repository: &str, branch: &str) -> Resul
             Ok(())
         }
         Err(nothing) => {
-            server
-                .log
-                .say(format!("warning: nothing is deployed of branch {branch} of {repository}: {nothing}"));
+            say_nothing(server, repository, branch, &nothing);
             server.store.settle(deliveries, &nothing).await
         }
     }
@@ -70,18 +68,31 @@ pub(super) async fn wanted(
         .await
         .map_err(|error| format!("looking at branch {branch} of {name}: {error:#}"))?;
     let Some(commit) = head else { return Ok(Err(format!("there is no branch {branch}"))) };
-    let config = match origin.config(&commit, &server.options.config).await {
-        Ok(config) => config,
-        Err(error) => return Ok(Err(format!("{error:#}"))),
-    };
+    Ok(wanted_at(server, origin, branch, &commit, cause).await)
+}
+
+/// The same for a head that was looked up and fetched just now.
+pub(super) async fn wanted_at(
+    server: &Server,
+    origin: &Origin,
+    branch: &str,
+    commit: &str,
+    cause: Cause,
+) -> Result<Vec<Request>, String> {
+    let config = origin.config(commit, &server.options.config).await.map_err(|error| format!("{error:#}"))?;
     let concerned = config.environments.iter().filter(|(_, it)| it.branch.as_deref() == Some(branch));
     let request = |environment: &String| Request {
-        repository: name.clone(),
+        repository: origin.served.name.clone(),
         environment: environment.clone(),
         branch: branch.to_owned(),
-        commit: commit.clone(),
+        commit: commit.to_owned(),
         cause,
         priority: 0,
     };
-    Ok(Ok(concerned.map(|(environment, _)| request(environment)).collect()))
+    Ok(concerned.map(|(environment, _)| request(environment)).collect())
+}
+
+/// Tells why nothing is deployed of a branch.
+pub(super) fn say_nothing(server: &Server, repository: &str, branch: &str, why: &str) {
+    server.log.say(format!("warning: nothing is deployed of branch {branch} of {repository}: {why}"));
 }

@@ -1,5 +1,7 @@
 use serde::Deserialize;
 
+use crate::source::is_branch_name;
+
 /// What a delivery says, as far as something can follow from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hint {
@@ -40,17 +42,12 @@ impl Hint {
 
     fn of_push(push: Push) -> Self {
         match push.reference.strip_prefix("refs/heads/") {
-            Some(branch) if !push.deleted && git2_accepts(branch) => {
+            Some(branch) if !push.deleted && is_branch_name(branch) => {
                 Self::Push { repository: push.repository.full_name, branch: branch.to_owned() }
             }
             _ => Self::Nothing,
         }
     }
-}
-
-/// What git would not take as a branch's name is none.
-fn git2_accepts(branch: &str) -> bool {
-    git2::Branch::name_is_valid(branch).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -61,15 +61,7 @@ impl Metrics {
 
     /// Counts a run that has ended.
     pub(super) fn ended(&self, result: RunResult, took: Duration) {
-        let result = match result {
-            RunResult::Unchanged => "unchanged",
-            RunResult::Changed => "changed",
-            RunResult::Failed => "failed",
-            RunResult::Interrupted => "interrupted",
-            RunResult::Superseded => "superseded",
-            RunResult::Refused => "refused",
-        };
-        self.ended.get_or_create(&Result { result }).inc();
+        self.ended.get_or_create(&Result { result: result.as_str() }).inc();
         self.durations.observe(took.as_secs_f64());
     }
 }

@@ -96,11 +96,7 @@ impl Origin {
     /// The commit that a branch is at, fetched; `None` if the remote has no such branch.
     pub(super) async fn head(&self, branch: &str) -> Result<Option<String>> {
         let branch = branch.to_owned();
-        self.ask(move |repository| match repository.remote_head(&branch)? {
-            Some(_) => repository.fetch(&branch).map(Some),
-            None => Ok(None),
-        })
-        .await
+        self.ask(move |repository| repository.fetch_if_there(&branch)).await
     }
 
     /// The branch that the remote calls its default.

@@ -36,16 +36,12 @@ async fn look(server: &Server, origin: &Origin, seen: &mut Seen) -> Result<()> {
         if seen.get(&key) == Some(&head) {
             continue;
         }
-        match dispatch::wanted(server, origin, &branch, Cause::Poll).await.map_err(anyhow::Error::msg)? {
+        match dispatch::wanted_at(server, origin, &branch, &head, Cause::Poll).await {
             Ok(requests) => {
                 server.store.enqueue(&requests, &[]).await?;
                 server.queued.notify_one();
             }
-            Err(nothing) => {
-                server
-                    .log
-                    .say(format!("warning: nothing is deployed of branch {branch} of {}: {nothing}", key.0));
-            }
+            Err(nothing) => dispatch::say_nothing(server, &key.0, &branch, &nothing),
         }
         seen.insert(key, head);
     }

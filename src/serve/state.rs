@@ -3,6 +3,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::lease::unique_name;
 
 /// The directory in which a server keeps what it needs, for one server at a time.
 #[derive(Debug)]
@@ -53,8 +54,7 @@ fn holder(file: &Path) -> std::io::Result<String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let name = format!("{host}-{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    let name = unique_name();
     let mut written = File::create(file)?;
     written.write_all(name.as_bytes())?;
     written.sync_all()?;

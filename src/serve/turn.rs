@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Server;
 use super::child::{self, Child};
 use super::work::LEASE;
-use crate::event::RunResult;
+use crate::event::{RunResult, short};
 use crate::failure::Failure;
 use crate::store::{Claim, Ending};
 
@@ -95,8 +95,8 @@ async fn begin(server: &Server, claim: &Claim) -> Result<Child, Failure> {
         server.log.say(format!("warning: {failure}; trying again"));
         tokio::time::sleep(AGAIN).await;
     }
-    let short: String = commit.chars().take(7).collect();
-    server.log.say(format!("run {}: {short} to {} of {}", run.id, run.environment, run.repository));
+    let (id, short) = (run.id, short(&commit));
+    server.log.say(format!("run {id}: {short} to {} of {}", run.environment, run.repository));
     Child::start(server, &directory, &run.environment, &commit, alone)
 }
 
@@ -142,8 +142,7 @@ async fn record(server: &Server, claim: &Claim, turn: Turn, began: Instant, lost
             (Ok(true), Turn::Broken) => return server.log.say(format!("run {id} is to be begun anew")),
             (Ok(true), Turn::Ended(ending)) => {
                 server.metrics.ended(ending.result, began.elapsed());
-                let result = format!("{:?}", ending.result).to_lowercase();
-                return server.log.say(format!("run {id}: {result}"));
+                return server.log.say(format!("run {id}: {}", ending.result.as_str()));
             }
             (Err(_), _) if lost.is_cancelled() => return,
             (Err(failure), _) => server.log.say(format!("warning: {failure}; trying again")),

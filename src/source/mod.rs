@@ -19,6 +19,7 @@ mod work_tree;
 
 pub use checkout::Checkout;
 pub use credentials::Token;
+pub use remote::is_branch_name;
 pub use repository::Repository;
 pub use snapshot::Snapshot;
 pub use url::github_repository;

@@ -49,21 +49,30 @@ impl Repository {
     /// # Errors
     /// If there is no remote to choose, it does not answer, or it has no such branch.
     pub fn fetch(&self, branch: &str) -> Result<String> {
-        let git = self.handle.reopen()?;
-        let Some(head) = self.ask(&git, branch, &head_of(branch))? else {
-            bail!("the remote {} has no branch `{branch}`", shown(&remote(&git)?));
+        let Some(head) = self.fetch_if_there(branch)? else {
+            bail!("the remote {} has no branch `{branch}`", shown(&remote(&self.handle.reopen()?)?));
         };
+        Ok(head)
+    }
+
+    /// The same, and `None` if the remote has no such branch.
+    ///
+    /// # Errors
+    /// If there is no remote to choose, or it does not answer.
+    pub fn fetch_if_there(&self, branch: &str) -> Result<Option<String>> {
+        let git = self.handle.reopen()?;
+        let Some(head) = self.ask(&git, branch, &head_of(branch))? else { return Ok(None) };
         let reference = format!("refs/pipeline/{branch}");
         git.reference(&reference, head, true, "pipeline: fetch")
             .with_context(|| format!("setting {reference} to {head}"))?;
-        Ok(head.to_string())
+        Ok(Some(head.to_string()))
     }
 
     /// Connects once, downloads what `wanted` names, and tells what the branch is at.
     ///
     /// A mere connection follows redirects to other hosts and can't be told not to; a download can.
     fn ask(&self, git: &git2::Repository, branch: &str, wanted: &str) -> Result<Option<git2::Oid>> {
-        if !Branch::name_is_valid(branch)? {
+        if !is_branch_name(branch) {
             bail!("`{branch}` is not a valid name of a branch");
         }
         let mut remote = remote(git)?;
@@ -85,6 +94,12 @@ impl Repository {
         options.follow_redirects(RemoteRedirect::None).download_tags(AutotagOption::None);
         Ok(remote.download(&[wanted], Some(&mut options))?)
     }
+}
+
+/// Whether git takes this as a branch's name.
+#[must_use]
+pub fn is_branch_name(text: &str) -> bool {
+    Branch::name_is_valid(text).unwrap_or(false)
 }
 
 /// The proxy that git's configuration or the environment names.

@@ -32,7 +32,7 @@ fn board(events: &[Timed]) -> (Board, RunResult, u64) {
 
 fn comment(events: &[Timed], limit: usize) -> String {
     let (board, result, _) = board(events);
-    plan_comment(&board, result, limit, Some(PAGE), board.digest.as_ref())
+    plan_comment(&board, result, limit, Some(PAGE))
 }
 
 fn summarised(events: &[Timed]) -> String {

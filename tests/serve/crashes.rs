@@ -5,7 +5,7 @@ use pipeline::event::{Event, RunResult};
 use pipeline::store::{Cause, State};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{OLD_SECRET, Place, SECRET, TOKEN};
+use crate::server::{OLD_SECRET, Place, SECRET, TOKEN, at_the_gate};
 use crate::support::Cloud;
 
 /// How many times a run began.
@@ -15,10 +15,7 @@ fn begun(events: &[(i64, Event)]) -> usize {
 
 #[test]
 fn what_was_acknowledged_is_deployed_by_the_next_server() {
-    let place = Place::gated();
-    let server = place.serve(&[]);
-    let first = place.head();
-    place.cloud.until_waiting("gate");
+    let (place, server, first) = at_the_gate();
     // One waits for its turn, of the other it may not even be settled what follows.
     let second = place.push("second");
     server.tell(&second);
@@ -43,10 +40,7 @@ fn what_was_acknowledged_is_deployed_by_the_next_server() {
 
 #[test]
 fn a_run_that_was_under_way_is_begun_anew_when_its_process_has_ended() {
-    let place = Place::gated();
-    let server = place.serve(&[]);
-    let commit = place.head();
-    place.cloud.until_waiting("gate");
+    let (place, server, commit) = at_the_gate();
     server.kill();
 
     // Its process goes on without the server: nobody else deploys to the environment until it has ended.
@@ -119,10 +113,7 @@ fn killed_at_any_moment_a_server_loses_nothing_that_it_acknowledged() {
 
 #[test]
 fn a_process_that_is_killed_has_failed_and_says_so() {
-    let place = Place::gated();
-    let server = place.serve(&[]);
-    let commit = place.head();
-    place.cloud.until_waiting("gate");
+    let (place, server, commit) = at_the_gate();
     let repository = place.state().join("repositories/octo/shop/environments/local");
     let process = process_with(&repository.display().to_string());
     // It has no use for what opens the server.

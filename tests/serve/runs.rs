@@ -5,15 +5,12 @@ use pipeline::store::{Cause, State};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::server::{GATE, Place, check};
+use crate::server::{GATE, Place, at_the_gate, check};
 use crate::support::{Cloud, Output, http};
 
 #[test]
 fn of_two_pushes_during_a_run_the_first_is_superseded() {
-    let place = Place::gated();
-    let server = place.serve(&[]);
-    let first = place.head();
-    place.cloud.until_waiting("gate");
+    let (place, server, first) = at_the_gate();
     let second = place.push("second");
     server.tell(&second);
     server.until_run(&second, State::Queued);
@@ -65,10 +62,7 @@ fn environments_are_deployed_to_side_by_side() {
 
 #[test]
 fn sigterm_waits_for_the_run_and_begins_no_other() {
-    let place = Place::gated();
-    let server = place.serve(&[]);
-    let first = place.head();
-    place.cloud.until_waiting("gate");
+    let (place, server, first) = at_the_gate();
     server.send(Signal::TERM);
     server.until_said("ending; waiting for 1 runs");
     assert_eq!(server.get("/readyz").status, 503);

@@ -277,3 +277,12 @@ pub(crate) fn sign(secret: &str, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     format!("sha256={}", hex::encode(hmac::sign(&key, body)))
 }
+
+/// A place, its server, and the commit whose run is under way and waits at the gate.
+pub(crate) fn at_the_gate() -> (Place, Server, String) {
+    let place = Place::gated();
+    let server = place.serve(&[]);
+    let commit = place.head();
+    place.cloud.until_waiting("gate");
+    (place, server, commit)
+}

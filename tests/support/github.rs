@@ -76,12 +76,7 @@ impl GitHub {
             person: false,
         }));
         let serving = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let shared = Arc::clone(&serving);
-                std::thread::spawn(move || while matches!(serve(&client, &shared), Ok(true)) {});
-            }
-        });
+        super::answer_all(listener, move |client| while matches!(serve(client, &serving), Ok(true)) {});
         Self { url, shared }
     }
 

@@ -77,12 +77,7 @@ impl Issuer {
             })),
         };
         let serving = issuer.clone();
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let issuer = serving.clone();
-                std::thread::spawn(move || drop(issuer.serve(&client)));
-            }
-        });
+        super::answer_all(listener, move |client| drop(serving.serve(client)));
         issuer
     }
 

@@ -21,6 +21,8 @@ pub(crate) use proxy::Proxy;
 pub(crate) use repository::Repository;
 pub(crate) use running::Running;
 
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A name that no other test has, nor an earlier run of this one: a letter and seven more characters.
@@ -30,6 +32,17 @@ pub(crate) fn unique() -> String {
     let seed = nanos ^ (u128::from(std::process::id()) << 64);
     let number = u64::try_from(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 & 0xFFF_FFFF).expect("28 bits");
     format!("t{number:07x}")
+}
+
+/// Has each connection to a listener answered in a thread of its own.
+pub(crate) fn answer_all(listener: TcpListener, answer: impl Fn(&TcpStream) + Send + Sync + 'static) {
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || answer(&client));
+        }
+    });
 }
 
 /// Looks again and again until there is something, for at most a minute.

@@ -80,12 +80,7 @@ impl Proxy {
         };
         let proxy = Self { port, shared: Arc::new(Mutex::new(shared)) };
         let relaying = proxy.clone();
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let proxy = relaying.clone();
-                std::thread::spawn(move || drop(proxy.relay(&client)));
-            }
-        });
+        super::answer_all(listener, move |client| drop(relaying.relay(client)));
         proxy
     }
 

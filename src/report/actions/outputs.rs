@@ -39,7 +39,7 @@ fn outputs(board: &Board, result: RunResult) -> Vec<(&'static str, String)> {
         board.steps.iter().filter(|step| is_changed(step, board)).map(|step| &step.id).collect();
     let plan = Some(plan(board, true)).filter(|plan| plan.len() <= MAX_PLAN);
     let outputs = [
-        ("result", json(&result).trim_matches('"').to_owned()),
+        ("result", result.as_str().to_owned()),
         ("changed", json(&changed)),
         ("plan", plan.unwrap_or_else(|| self::plan(board, false))),
     ];

@@ -20,13 +20,9 @@ pub use plan::{is_grave, plan_title};
 pub use step::step_text;
 
 use crate::event::RunResult;
-use crate::plan::PlanDigest;
 
 use super::board::Board;
 use page::characters;
-
-/// What stands for exactly one plan, if that is known.
-pub type Digest<'a> = Option<&'a PlanDigest>;
 
 /// Characters of a value in a comment: with its property's name it is seen whole.
 const VALUE: usize = 80;
@@ -37,21 +33,15 @@ const LONG_VALUE: usize = 4_000;
 /// The comment on a pull request: the plan in at most `limit` characters, which should be 4,000 at least. What has to be
 /// left out is to be found at `full_text`.
 #[must_use]
-pub fn plan_comment(
-    board: &Board,
-    result: RunResult,
-    limit: usize,
-    full_text: Option<&str>,
-    digest: Digest<'_>,
-) -> String {
-    plan::page(board, result, digest, VALUE).fit(limit, characters, full_text)
+pub fn plan_comment(board: &Board, result: RunResult, limit: usize, full_text: Option<&str>) -> String {
+    plan::page(board, result, VALUE).fit(limit, characters, full_text)
 }
 
 /// The summary of a job that planned or ran, in at most `limit` bytes, which should be 4,000 at least.
 #[must_use]
 pub fn summary(board: &Board, result: RunResult, millis: u64, limit: usize) -> String {
     let page = if board.is_plan() {
-        plan::page(board, result, board.digest.as_ref(), LONG_VALUE)
+        plan::page(board, result, LONG_VALUE)
     } else {
         run::page(board, result, millis, LONG_VALUE)
     };

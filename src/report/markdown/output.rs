@@ -28,9 +28,9 @@ impl<W: Write> Markdown<W> {
     /// Takes an event in, and after the last writes all. A reader that is gone is not an error.
     pub fn handle(&mut self, at: Timestamp, event: &Event) {
         self.board.apply(at, event);
-        if let Event::Finished { result, millis, digest, .. } = event {
+        if let Event::Finished { result, millis, .. } = event {
             let page = if self.board.is_plan() {
-                plan_comment(&self.board, *result, LIMIT, None, digest.as_ref())
+                plan_comment(&self.board, *result, LIMIT, None)
             } else {
                 summary(&self.board, *result, *millis, LIMIT)
             };

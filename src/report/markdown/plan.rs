@@ -7,22 +7,18 @@ use crate::report::changes::Fate;
 use crate::report::plan_text::{is_unchanged, to_do, told};
 
 use super::block::{alert, text};
+use super::changes;
 use super::escape::{code, prose};
 use super::page::{Block, Page, Worth};
 use super::parts::{environment, failure, names, table, warnings, what};
-use super::{Digest, changes};
 
 /// The page of a plan, each value in at most `values` characters.
-pub fn page(board: &Board, result: RunResult, digest: Digest<'_>, values: usize) -> Page {
+pub fn page(board: &Board, result: RunResult, values: usize) -> Page {
     let failures = board.failures().flat_map(|(step, why)| failure(step, why));
     let stacks = board.steps.iter().filter_map(|step| changes::block(step, values));
     let blocks =
         losses(board).into_iter().chain(failures).chain([steps(board)]).chain(unchanged(board)).chain(stacks);
-    Page {
-        head: head(board, result),
-        blocks: blocks.chain([warnings(board)]).collect(),
-        foot: foot(board, digest),
-    }
+    Page { head: head(board, result), blocks: blocks.chain([warnings(board)]).collect(), foot: foot(board) }
 }
 
 /// What a plan comes to, in one line of plain text.
@@ -62,8 +58,10 @@ fn head(board: &Board, result: RunResult) -> String {
 }
 
 /// The command that does what is shown, or nothing.
-fn foot(board: &Board, digest: Digest<'_>) -> String {
-    let Some((digest, header)) = digest.zip(board.header.as_ref()) else { return String::new() };
+fn foot(board: &Board) -> String {
+    let Some((digest, header)) = board.digest.as_ref().zip(board.header.as_ref()) else {
+        return String::new();
+    };
     let command = format!("pipeline run --env {} --plan-digest {digest}", header.environment);
     format!("To run this plan and no other: {}\n", code(&command, 300))
 }
