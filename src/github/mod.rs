@@ -104,7 +104,7 @@ async fn follow(mut events: UnboundedReceiver<Event>, mut follower: Follower, po
             return;
         }
     }
-    send(follower.end(), &posts);
+    send(follower.end(jiff::Timestamp::now()), &posts);
 }
 
 /// The other end is there until this one is gone.
