@@ -9,6 +9,8 @@ mod server;
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/drift.rs"]
+mod drift;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/runs.rs"]

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::problem::Problem;
 use super::{Server, dispatch};
 use crate::failure::Failure;
-use crate::store::{Cause, Run};
+use crate::store::{Cause, Drift, Run};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -34,6 +34,7 @@ pub(super) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
+        .route("/api/drift", get(drift))
         .layer(from_fn_with_state(Arc::clone(server), authorize))
 }
 
@@ -115,6 +116,10 @@ async fn list(
 
 async fn one(State(server): State<Arc<Server>>, Path(id): Path<i64>) -> Result<Json<Run>, Problem> {
     find(&server, id).await.map(Json)
+}
+
+async fn drift(State(server): State<Arc<Server>>) -> Result<Json<Vec<Drift>>, Problem> {
+    server.store.drift().await.map(Json).map_err(|error| unavailable(&server, &error))
 }
 
 #[derive(Deserialize)]

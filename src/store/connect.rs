@@ -146,8 +146,13 @@ impl Store {
 }
 
 fn migrations() -> Migrator {
-    let begin = include_str!("migrations/0001_begin.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "begin".into(), MigrationType::Simple, begin, false)])
+    let migration = |version, name: &'static str, sql: &'static str| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "begin", include_str!("migrations/0001_begin.sql")),
+        migration(7, "drift", include_str!("migrations/0007_drift.sql")),
+    ])
 }
 
 #[cfg(test)]

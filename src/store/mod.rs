@@ -5,6 +5,7 @@
 
 mod connect;
 mod deliveries;
+mod drift;
 mod events;
 mod inbox;
 mod queue;
@@ -14,6 +15,7 @@ mod work;
 
 pub use connect::{Place, Store};
 pub use deliveries::{Accepted, Delivery};
+pub use drift::{Drift, DriftLook};
 pub use inbox::{Full, Inbox};
 pub use queue::{Enqueued, Request};
 pub use run::{Cause, Run, State};
