@@ -5,6 +5,8 @@ mod support;
 #[path = "serve/server.rs"]
 mod server;
 
+#[path = "serve/app.rs"]
+mod app;
 #[path = "serve/crashes.rs"]
 mod crashes;
 #[path = "serve/deliveries.rs"]
