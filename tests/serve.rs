@@ -11,6 +11,8 @@ mod app;
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/description.rs"]
+mod description;
 #[path = "serve/drift.rs"]
 mod drift;
 #[path = "serve/limits.rs"]

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::{Next, from_fn_with_state};
@@ -11,9 +11,11 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::extract::{Path, Query, whole};
 use super::problem::Problem;
 use super::{Server, dispatch};
 use crate::failure::Failure;
+use crate::source::is_branch_name;
 use crate::store::{Cause, Drift, Run};
 
 /// The largest request.
@@ -35,6 +37,7 @@ pub(super) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
         .route("/api/drift", get(drift))
+        .merge(super::description::router())
         .layer(from_fn_with_state(Arc::clone(server), authorize))
 }
 
@@ -56,7 +59,7 @@ struct Wish {
     repository: Option<String>,
     environment: String,
     branch: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     priority: i64,
 }
 
@@ -72,6 +75,9 @@ async fn ask(State(server): State<Arc<Server>>, body: Body) -> Result<(StatusCod
     };
     let origin =
         origin.ok_or_else(|| unprocessable("the repository is not served here, or not named".into()))?;
+    if !is_branch_name(&wish.branch) {
+        return Err(unprocessable(format!("`{}` is no name of a branch", wish.branch)));
+    }
     let wanted = dispatch::wanted(&server, origin, &wish.branch, Cause::Api)
         .await
         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;

@@ -6,8 +6,10 @@
 mod api;
 mod body;
 mod child;
+mod description;
 mod dispatch;
 mod drift;
+mod extract;
 mod health;
 mod hint;
 mod http;
