@@ -5,8 +5,12 @@ mod support;
 #[path = "serve/server.rs"]
 mod server;
 
+#[path = "serve/access.rs"]
+mod access;
 #[path = "serve/app.rs"]
 mod app;
+#[path = "serve/browser.rs"]
+mod browser;
 #[path = "serve/crashes.rs"]
 mod crashes;
 #[path = "serve/deliveries.rs"]

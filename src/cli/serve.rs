@@ -12,8 +12,8 @@ use crate::serve::{ApiToken, Log, Options, Served, WebhookSecrets, serve};
 
 /// Deploy when GitHub tells of a push, and remember what happened
 ///
-/// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. With
-/// `PIPELINE_API_TOKEN` the API can be used.
+/// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. Who has
+/// the token in `PIPELINE_API_TOKEN` may do everything; `pipeline token create` makes others.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The repositories to deploy: URLs on GitHub, or what GitHub calls them and where they are
@@ -24,6 +24,9 @@ pub struct Serve {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Where people reach the server, behind whatever ends TLS: `https://deploy.example.com`
+    #[arg(long, value_name = "URL")]
+    url: Option<url::Url>,
     /// Time between two looks at the repositories, for pushes that no delivery told of
     #[arg(long, value_name = "TIME", default_value = "5m")]
     poll: Span,
@@ -79,6 +82,7 @@ impl Serve {
             keep: Duration::from_hours(24 * u64::from(self.keep)),
             secrets: secrets()?,
             token: token.transpose().map_err(Exit::usage)?,
+            url: self.url,
             program,
         })
     }

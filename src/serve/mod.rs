@@ -3,6 +3,7 @@
 //! A delivery is a hint and no more: it is stored, and then the branch's head is looked up. What is deployed is the head
 //! at the time when the run begins. Each run is a process of its own, `pipeline run`.
 
+mod access;
 mod api;
 mod body;
 mod child;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -41,9 +43,11 @@ pub use secret::{ApiToken, WebhookSecrets};
 use crate::failure::Failure;
 use crate::run::Interrupt;
 use crate::store::{Inbox, Place, Store};
+use access::{Patience, guarded};
 use body::Room;
 use metrics::Metrics;
 use origin::Origins;
+use problem::Problem;
 use state::StateDirectory;
 
 /// How a server is to be.
@@ -71,8 +75,10 @@ pub struct Options {
     pub keep: Duration,
     /// What deliveries are signed with.
     pub secrets: WebhookSecrets,
-    /// What opens the API; without it nothing does.
+    /// A token that allows everything.
     pub token: Option<ApiToken>,
+    /// Where people reach the server, if that is known.
+    pub url: Option<url::Url>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
 }
@@ -86,6 +92,7 @@ struct Server {
     inbox: Inbox,
     origins: Origins,
     room: Room,
+    patience: Patience,
     metrics: Metrics,
     log: Log,
     stop: Interrupt,
@@ -95,6 +102,14 @@ struct Server {
     queued: Notify,
     /// The last run has ended, and requests are to be as well.
     drained: CancellationToken,
+}
+
+impl Server {
+    /// What the store says is for whoever runs the server, not for whoever asks it.
+    fn unavailable(&self, failure: &Failure) -> Problem {
+        self.log.say(format!("warning: a request was not answered: {failure}"));
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; try again later")
+    }
 }
 
 /// Serves until it is interrupted and the runs that were under way have ended.
@@ -112,6 +127,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         origins: Origins::open(&options.repositories, &state)?,
         inbox: Inbox::of(store.clone()),
         room: Room::default(),
+        patience: Patience::default(),
         metrics: Metrics::default(),
         delivered: Notify::new(),
         queued: Notify::new(),
@@ -143,8 +159,8 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
 fn router(server: &Arc<Server>) -> Router {
     Router::new()
         .merge(webhook::router())
-        .merge(api::router(server))
         .merge(health::router())
-        .merge(metrics::router(server))
+        .merge(access::router(server))
+        .merge(guarded(server, api::router().merge(metrics::router(server))))
         .with_state(Arc::clone(server))
 }

@@ -54,17 +54,16 @@ fn the_description_is_whole() {
                 directories.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a file");
-                let routes = text.split(".route(").skip(1);
-                let routes = routes.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
-                routed.extend(routes.filter(|route| route.starts_with("/api/")).map(str::to_owned));
+                let called = text.split(".route(").skip(1);
+                let named = called.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+                routed.extend(named.filter(|path| path.starts_with("/api/")).map(str::to_owned));
             }
         }
     }
     routed.retain(|route| route != "/api/openapi.json");
     routed.sort();
     assert!(routed.len() > 3, "{routed:?}");
-    assert_eq!(
-        routed,
-        described.keys().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
-    );
+    let mut described: Vec<&String> = described.keys().collect();
+    described.sort();
+    assert_eq!(routed.iter().collect::<Vec<_>>(), described);
 }
