@@ -9,8 +9,14 @@ mod server;
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/examples.rs"]
+mod examples;
+#[path = "serve/fire.rs"]
+mod fire;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/pushes.rs"]
+mod pushes;
 #[path = "serve/runs.rs"]
 mod runs;
 #[path = "serve/shared.rs"]
