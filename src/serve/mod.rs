@@ -61,7 +61,7 @@ pub struct Options {
     pub poll: Duration,
     /// How many runs are carried out at the same time.
     pub runs: usize,
-    /// How long a run is this server's; it is renewed four times in that time.
+    /// How long a run is this server's; it is renewed three times in that time.
     pub lease: Duration,
     /// How long runs may go on once the server is told to end, before they are told too.
     pub drain: Duration,

@@ -37,8 +37,8 @@ fn every_example_of_github_is_taken_and_only_pushes_served_here_are_looked_at() 
     assert!(examples.len() > 500, "only {} examples", examples.len());
     let place = Place::simple();
     // The repository of the examples is one that is served; their branch is not there.
-    let served = format!("Codertocat/Hello-World={}", place.remote().display());
-    let server = place.serve(&[&served]);
+    let another = format!("Codertocat/Hello-World={}", place.remote().display());
+    let server = place.serve(&[&another]);
     crate::support::until("two first runs", || {
         let runs = server.runs();
         (runs.len() == 2 && runs.iter().all(|run| run.state == State::Ended)).then_some(())
