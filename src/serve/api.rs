@@ -74,7 +74,7 @@ async fn ask(State(server): State<Arc<Server>>, body: Body) -> Result<(StatusCod
     let wanted = dispatch::wanted(&server, origin, &wish.branch, Cause::Api)
         .await
         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;
-    let mut requests = wanted.map_err(unprocessable)?;
+    let mut requests = wanted.map_err(|nothing| unprocessable(nothing.to_string()))?;
     requests.retain(|request| request.environment == wish.environment);
     if requests.is_empty() {
         return Err(unprocessable(format!(

@@ -18,6 +18,7 @@ mod poll;
 mod problem;
 mod secret;
 mod state;
+mod thin;
 mod turn;
 mod webhook;
 mod work;

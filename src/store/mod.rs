@@ -3,11 +3,13 @@
 //! Both engines get the same statements. What is acknowledged to somebody was committed before, and a commit is on the
 //! disk when it returns.
 
+mod clock;
 mod connect;
 mod deliveries;
 mod events;
 mod inbox;
 mod queue;
+mod refusal;
 mod retention;
 mod run;
 mod work;
@@ -16,15 +18,11 @@ pub use connect::{Place, Store};
 pub use deliveries::{Accepted, Delivery};
 pub use inbox::{Full, Inbox};
 pub use queue::{Enqueued, Request};
+pub use refusal::Refusal;
 pub use run::{Cause, Run, State};
 pub use work::{Claim, Ending};
 
 use crate::failure::Failure;
-
-/// Times in the store: milliseconds since 1970.
-fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
 
 /// What failed when the store was asked for something.
 fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Failure {
