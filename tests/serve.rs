@@ -19,8 +19,14 @@ mod deliveries;
 mod description;
 #[path = "serve/drift.rs"]
 mod drift;
+#[path = "serve/examples.rs"]
+mod examples;
+#[path = "serve/fire.rs"]
+mod fire;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/pushes.rs"]
+mod pushes;
 #[path = "serve/runs.rs"]
 mod runs;
 #[path = "serve/shared.rs"]

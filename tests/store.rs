@@ -8,9 +8,10 @@ use std::time::Duration;
 use pipeline::drift::State as Drift;
 use pipeline::event::RunResult;
 use pipeline::store::{
-    Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Request, Rights,
-    Runs, Secret, Session, SignedIn, State, Store,
+    Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Refusal, Request,
+    Rights, Runs, Secret, Session, SignedIn, State, Store,
 };
+use sqlx::{Connection as _, Executor as _};
 use support::postgres::Database;
 use tempfile::TempDir;
 
@@ -41,6 +42,8 @@ on_both!(
     a_delivery_is_stored_once,
     many_deliveries_at_once_are_all_stored,
     a_newer_request_takes_the_place_of_the_one_that_waits,
+    repositories_take_turns,
+    what_can_t_be_carried_out_has_failed_once,
     one_run_per_environment_goes_at_a_time_and_the_more_urgent_first,
     a_run_that_deploys_what_another_waits_for_takes_its_place,
     many_servers_take_each_run_once,
@@ -176,6 +179,96 @@ async fn one_run_per_environment_goes_at_a_time_and_the_more_urgent_first(place:
     assert!(ended.created <= ended.started.expect("a time") && ended.started <= ended.ended, "{ended:?}");
 }
 
+async fn repositories_take_turns(place: &Place) {
+    let store = open(place).await;
+    // One pushes to many environments, the other one later to a single one.
+    let often: Vec<Request> = (0..3).map(|number| request(&format!("e{number}"), "a")).collect();
+    store.enqueue(&often, &[]).await.expect("runs");
+    let rare = Request { repository: "octo/rare".to_owned(), ..request("prod", "a") };
+    store.enqueue(&[rare], &[]).await.expect("a run");
+    let mut turns = Vec::new();
+    for _ in 0..4 {
+        turns.push(claim(&store, LEASE).await.run.repository);
+        // Times are counted in milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(turns, ["octo/shop", "octo/rare", "octo/shop", "octo/shop"]);
+    // Whoever had the last turn waits for the other one.
+    store.enqueue(&[request("e9", "a")], &[]).await.expect("a run");
+    let rare = Request { repository: "octo/rare".to_owned(), ..request("staging", "a") };
+    let urgent = Request { priority: 1, ..request("e10", "a") };
+    store.enqueue(&[rare, urgent], &[]).await.expect("runs");
+    let mut turns = Vec::new();
+    for _ in 0..3 {
+        turns.push(claim(&store, LEASE).await.run.environment);
+    }
+    assert_eq!(turns, ["e10", "staging", "e9"]);
+}
+
+async fn what_can_t_be_carried_out_has_failed_once(place: &Place) {
+    let store = open(place).await;
+    let refusal = Refusal {
+        repository: "octo/shop".to_owned(),
+        branch: "main".to_owned(),
+        commit: "b".to_owned(),
+        cause: Cause::Push,
+        reason: "a mistake".to_owned(),
+    };
+    store.accept(&[delivery("1", "a")]).await.expect("stored");
+    assert_eq!(store.refuse(&refusal, &["1".to_owned()]).await.expect("an answer"), []);
+    assert_eq!(store.unsettled().await.expect("pushes"), []);
+    enqueue(&store, request("staging", "a")).await;
+    store.end(&claim(&store, LEASE).await, &ending(RunResult::Changed)).await.expect("an end");
+    enqueue(&store, Request { branch: "release".to_owned(), ..request("prod", "a") }).await;
+    let waiting = enqueue(&store, request("staging", "a2")).await;
+    let refused = store.refuse(&refusal, &[]).await.expect("an answer");
+    let [Enqueued::New(id)] = refused[..] else { panic!("{refused:?}") };
+    let run = store.run(id).await.expect("an answer").expect("a run");
+    assert_eq!((run.environment.as_str(), run.state), ("staging", State::Ended));
+    assert_eq!((run.result, run.reason.as_deref()), (Some(RunResult::Failed), Some("a mistake")));
+    assert_eq!(store.run(waiting).await.expect("an answer").expect("a run").superseded_by, Some(id));
+    assert_eq!(store.refuse(&refusal, &[]).await.expect("an answer"), [Enqueued::Already(id)]);
+    // What repairs it is tried.
+    assert_ne!(enqueue(&store, request("staging", "c")).await, id);
+}
+
+/// Gives a database a clock of its own, that much ahead of the machine's.
+async fn set_clock(address: &str, ahead: &str) {
+    let mut connection = sqlx::PgConnection::connect(address).await.expect("Postgres");
+    for statement in [
+        "CREATE SCHEMA IF NOT EXISTS clock",
+        &format!(
+            "CREATE OR REPLACE FUNCTION clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS \
+             $$ SELECT pg_catalog.clock_timestamp() + interval '{ahead}' $$"
+        ),
+        "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = clock, pg_catalog'; END $$",
+    ] {
+        connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("a clock");
+    }
+}
+
+#[tokio::test]
+async fn leases_go_by_the_clock_of_the_database() {
+    let database = Database::create();
+    let address = database.address();
+    set_clock(&address, "-1 hour").await;
+    let store = open(&Place::Postgres(address.clone())).await;
+    enqueue(&store, request("prod", "a")).await;
+    let held = claim(&store, LEASE).await;
+    // By this machine's clock it is long over.
+    assert_eq!(store.recover(None).await.expect("an answer"), 0);
+    let run = store.run(held.run.id).await.expect("an answer").expect("a run");
+    let age = jiff::Timestamp::now().duration_since(run.created);
+    assert!(age > jiff::SignedDuration::from_mins(59), "{age:?}");
+    // By the database's it lasts a minute, and is renewed; here no moment passes.
+    set_clock(&address, "-59 minutes -30 seconds").await;
+    assert!(store.renew(&held, LEASE).await.expect("an answer"));
+    set_clock(&address, "-58 minutes -45 seconds").await;
+    assert_eq!(store.recover(None).await.expect("an answer"), 0);
+    set_clock(&address, "-58 minutes -15 seconds").await;
+    assert_eq!(store.recover(None).await.expect("an answer"), 1);
+}
+
 async fn a_run_that_deploys_what_another_waits_for_takes_its_place(place: &Place) {
     let store = open(place).await;
     let first = enqueue(&store, request("prod", "a")).await;
@@ -266,6 +359,11 @@ async fn events_are_numbered_on_whoever_writes_them(place: &Place) {
     assert_eq!(store.events(id, 0, 10).await.expect("events"), all);
     assert_eq!(store.events(id, 2, 1).await.expect("events"), all[1..2]);
     assert_eq!(store.events(id + 1, 0, 10).await.expect("events"), []);
+    // More than one statement takes.
+    let many: Vec<String> = (4..=1203).map(|number| number.to_string()).collect();
+    assert!(store.append(&second, &many).await.expect("stored"));
+    let stored = store.events(id, 1200, 10).await.expect("events");
+    assert_eq!(stored, (1200..=1203).map(|number| (number, number.to_string())).collect::<Vec<_>>());
 }
 
 async fn what_is_old_is_forgotten_but_for_the_newest(place: &Place) {

@@ -69,7 +69,7 @@ async fn ask(
     let wanted = dispatch::wanted(&server, origin, &wish.branch, Cause::Api)
         .await
         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;
-    let requests = wanted.map_err(unprocessable)?;
+    let requests = wanted.map_err(|nothing| unprocessable(nothing.to_string()))?;
     let request = requests.into_iter().find(|request| request.environment == wish.environment);
     let request = request.ok_or_else(|| {
         unprocessable(format!(

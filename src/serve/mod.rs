@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod body;
+mod buffer;
 mod child;
 mod description;
 mod dispatch;
@@ -21,6 +22,7 @@ mod poll;
 mod problem;
 mod secret;
 mod state;
+mod thin;
 mod turn;
 mod webhook;
 mod work;
@@ -69,6 +71,8 @@ pub struct Options {
     pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
+    /// How long a run is this server's; it is renewed three times in that time.
+    pub lease: Duration,
     /// How long runs may go on once the server is told to end, before they are told too.
     pub drain: Duration,
     /// How long ended runs are remembered.

@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::child::{self, Child};
-use super::work::LEASE;
 use crate::event::{RunResult, short};
 use crate::failure::Failure;
 use crate::store::{Claim, Ending};
@@ -41,12 +40,20 @@ pub(super) async fn take(server: Arc<Server>, claim: Claim, cut: CancellationTok
 /// Renews the lease time and again, until it is lost.
 async fn keep(server: Arc<Server>, claim: Claim, lost: CancellationToken) {
     loop {
-        tokio::time::sleep(LEASE / 4).await;
-        match server.store.renew(&claim, LEASE).await {
+        tokio::time::sleep(server.options.lease / 4).await;
+        match server.store.renew(&claim, server.options.lease).await {
             Ok(true) => {}
-            Ok(false) => return lost.cancel(),
+            Ok(false) => return lose(&server, &claim, &lost),
             Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
         }
+    }
+}
+
+/// The run is another server's by now: what still goes on of it here is told to end.
+fn lose(server: &Server, claim: &Claim, lost: &CancellationToken) {
+    if !lost.is_cancelled() {
+        server.log.say(format!("warning: run {} was lost to another server", claim.run.id));
+        lost.cancel();
     }
 }
 
@@ -64,7 +71,11 @@ async fn carry_out(
         () = stopped => return Turn::Broken,
     };
     let ended = match begun {
-        Ok(child) => child::follow(child, server, claim, cut, lost).await,
+        Ok(None) => {
+            lose(server, claim, lost);
+            return Turn::Broken;
+        }
+        Ok(Some(child)) => child::follow(child, server, claim, cut, lost).await,
         Err(failure) => Ending { result: RunResult::Failed, reason: Some(failure.to_string()) },
     };
     // It was told to end because the server was: by it, or by whatever told them both.
@@ -72,8 +83,8 @@ async fn carry_out(
     if told { Turn::Broken } else { Turn::Ended(ended) }
 }
 
-/// Waits for the place, looks the head up, and starts the process.
-async fn begin(server: &Server, claim: &Claim) -> Result<Child, Failure> {
+/// Waits for the place, looks the head up, and starts the process. Who has lost the run starts none.
+async fn begin(server: &Server, claim: &Claim) -> Result<Option<Child>, Failure> {
     let run = &claim.run;
     let origin = server.origins.get(&run.repository);
     let origin =
@@ -91,13 +102,17 @@ async fn begin(server: &Server, claim: &Claim) -> Result<Child, Failure> {
         }
     };
     origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
-    while let Err(failure) = server.store.deploys(claim, &commit).await {
-        server.log.say(format!("warning: {failure}; trying again"));
+    loop {
+        match server.store.deploys(claim, &commit).await {
+            Ok(true) => break,
+            Ok(false) => return Ok(None),
+            Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
+        }
         tokio::time::sleep(AGAIN).await;
     }
     let (id, short) = (run.id, short(&commit));
     server.log.say(format!("run {id}: {short} to {} of {}", run.environment, run.repository));
-    Child::start(server, &directory, &run.environment, &commit, alone)
+    Child::start(server, &directory, &run.environment, &commit, alone).map(Some)
 }
 
 /// Waits until no process deploys to the environment from here: one that an earlier server began may go on without it.
@@ -133,18 +148,20 @@ fn lock_of(directory: &Path) -> PathBuf {
 async fn record(server: &Server, claim: &Claim, turn: Turn, began: Instant, lost: &CancellationToken) {
     let id = claim.run.id;
     loop {
+        if lost.is_cancelled() {
+            return;
+        }
         let recorded = match &turn {
             Turn::Ended(ending) => server.store.end(claim, ending).await,
             Turn::Broken => server.store.give_back(claim).await.map(|()| true),
         };
         match (recorded, &turn) {
-            (Ok(false), _) => return server.log.say(format!("warning: run {id} was lost to another server")),
+            (Ok(false), _) => return lose(server, claim, lost),
             (Ok(true), Turn::Broken) => return server.log.say(format!("run {id} is to be begun anew")),
             (Ok(true), Turn::Ended(ending)) => {
                 server.metrics.ended(ending.result, began.elapsed());
                 return server.log.say(format!("run {id}: {}", ending.result.as_str()));
             }
-            (Err(_), _) if lost.is_cancelled() => return,
             (Err(failure), _) => server.log.say(format!("warning: {failure}; trying again")),
         }
         tokio::time::sleep(AGAIN).await;
