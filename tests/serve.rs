@@ -2,8 +2,12 @@
 
 mod support;
 
+#[path = "serve/browser.rs"]
+mod browser;
 #[path = "serve/server.rs"]
 mod server;
+#[path = "serve/told.rs"]
+mod told;
 
 #[path = "serve/crashes.rs"]
 mod crashes;
@@ -11,6 +15,8 @@ mod crashes;
 mod deliveries;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/pages.rs"]
+mod pages;
 #[path = "serve/runs.rs"]
 mod runs;
 #[path = "serve/shared.rs"]

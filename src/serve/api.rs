@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::problem::Problem;
 use super::{Server, dispatch};
 use crate::failure::Failure;
-use crate::store::{Cause, Run};
+use crate::store::{Cause, Environment, Filter, Run};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -24,20 +24,21 @@ const RUNS: u16 = 100;
 const EVENTS: u16 = 1000;
 
 /// What the store says is for whoever runs the server, not for whoever asks it.
-fn unavailable(server: &Server, failure: &Failure) -> Problem {
+pub(super) fn unavailable(server: &Server, failure: &Failure) -> Problem {
     server.log.say(format!("warning: a request was not answered: {failure}"));
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; try again later")
 }
 
 pub(super) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
     Router::new()
+        .route("/api/environments", get(environments))
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
         .layer(from_fn_with_state(Arc::clone(server), authorize))
 }
 
-async fn authorize(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+pub(super) async fn authorize(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let shown = request.headers().get(AUTHORIZATION);
     let opens = |token: &super::ApiToken| shown.is_some_and(|shown| token.opens(shown.as_bytes()));
     if server.options.token.as_ref().is_some_and(opens) {
@@ -92,14 +93,13 @@ async fn ask(State(server): State<Arc<Server>>, body: Body) -> Result<(StatusCod
     Ok((StatusCode::ACCEPTED, Json(find(&server, id).await?)))
 }
 
-async fn find(server: &Server, id: i64) -> Result<Run, Problem> {
+pub(super) async fn find(server: &Server, id: i64) -> Result<Run, Problem> {
     let run = server.store.run(id).await.map_err(|error| unavailable(server, &error))?;
     run.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
 }
 
 #[derive(Deserialize)]
-struct Filter {
-    environment: Option<String>,
+struct Page {
     before: Option<i64>,
     limit: Option<u16>,
 }
@@ -107,10 +107,15 @@ struct Filter {
 async fn list(
     State(server): State<Arc<Server>>,
     Query(filter): Query<Filter>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Vec<Run>>, Problem> {
-    let limit = filter.limit.unwrap_or(RUNS).min(RUNS);
-    let runs = server.store.runs(filter.environment.as_deref(), filter.before, limit).await;
+    let limit = page.limit.unwrap_or(RUNS).min(RUNS);
+    let runs = server.store.runs(&filter, page.before, limit).await;
     runs.map(Json).map_err(|error| unavailable(&server, &error))
+}
+
+async fn environments(State(server): State<Arc<Server>>) -> Result<Json<Vec<Environment>>, Problem> {
+    server.store.environments().await.map(Json).map_err(|error| unavailable(&server, &error))
 }
 
 async fn one(State(server): State<Arc<Server>>, Path(id): Path<i64>) -> Result<Json<Run>, Problem> {

@@ -12,7 +12,9 @@ mod hint;
 mod http;
 mod log;
 mod metrics;
+mod news;
 mod origin;
+mod pages;
 mod poll;
 mod problem;
 mod secret;
@@ -40,6 +42,7 @@ use crate::run::Interrupt;
 use crate::store::{Inbox, Place, Store};
 use body::Room;
 use metrics::Metrics;
+use news::News;
 use origin::Origins;
 use state::StateDirectory;
 
@@ -82,6 +85,7 @@ struct Server {
     origins: Origins,
     room: Room,
     metrics: Metrics,
+    news: News,
     log: Log,
     stop: Interrupt,
     /// There are deliveries of which it is not settled what follows.
@@ -108,6 +112,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         inbox: Inbox::of(store.clone()),
         room: Room::default(),
         metrics: Metrics::default(),
+        news: News::default(),
         delivered: Notify::new(),
         queued: Notify::new(),
         drained: CancellationToken::new(),
@@ -138,6 +143,7 @@ fn router(server: &Arc<Server>) -> Router {
     Router::new()
         .merge(webhook::router())
         .merge(api::router(server))
+        .merge(pages::router(server))
         .merge(health::router())
         .merge(metrics::router(server))
         .with_state(Arc::clone(server))

@@ -5,7 +5,9 @@
 
 mod connect;
 mod deliveries;
+mod environments;
 mod events;
+mod filter;
 mod inbox;
 mod queue;
 mod retention;
@@ -14,8 +16,11 @@ mod work;
 
 pub use connect::{Place, Store};
 pub use deliveries::{Accepted, Delivery};
+pub use environments::Environment;
+pub use filter::Filter;
 pub use inbox::{Full, Inbox};
 pub use queue::{Enqueued, Request};
+pub(crate) use run::word;
 pub use run::{Cause, Run, State};
 pub use work::{Claim, Ending};
 

@@ -76,7 +76,7 @@ pub enum Cause {
 }
 
 /// The word that a value is in the store, the same as in JSON.
-pub(super) fn word(value: impl Serialize) -> String {
+pub(crate) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         other => format!("{other:?}"),
@@ -117,27 +117,6 @@ pub(super) fn select(rest: &str) -> AssertSqlSafe<String> {
 }
 
 impl Store {
-    /// The newest runs, of one environment or of all, those from before the run `before` if it is given.
-    ///
-    /// # Errors
-    /// If they can't be read.
-    pub async fn runs(
-        &self,
-        environment: Option<&str>,
-        before: Option<i64>,
-        limit: u16,
-    ) -> Result<Vec<Run>, Failure> {
-        let rest = "WHERE ($1 = '' OR environment = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
-        let rows = sqlx::query(select(rest))
-            .bind(environment.unwrap_or_default())
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("reading runs"))?;
-        rows.iter().map(run).collect::<Result<_, _>>().map_err(failed("reading runs"))
-    }
-
     /// A run, if there is one with this number.
     ///
     /// # Errors
