@@ -7,12 +7,16 @@ mod server;
 
 #[path = "serve/access.rs"]
 mod access;
+#[path = "serve/app.rs"]
+mod app;
 #[path = "serve/browser.rs"]
 mod browser;
 #[path = "serve/crashes.rs"]
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/drift.rs"]
+mod drift;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/runs.rs"]

@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pipeline::drift::State as Drift;
 use pipeline::event::RunResult;
 use pipeline::store::{
     Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Request, Rights,
@@ -52,6 +53,7 @@ on_both!(
     a_session_ends_by_itself_and_when_it_is_told_to,
     who_did_what_is_remembered_in_order,
     runs_of_other_repositories_are_not_among_those_of_some,
+    a_look_for_drift_is_due_once_for_what_was_deployed_well,
 );
 
 async fn open(place: &Place) -> Store {
@@ -409,4 +411,29 @@ async fn runs_of_other_repositories_are_not_among_those_of_some(place: &Place) {
     assert_eq!(of(Some(&["octo/shop"])).await, [shop]);
     assert_eq!(of(Some(&["octo/shop", "octo/other"])).await, [other, shop]);
     assert_eq!(of(Some(&[])).await, Vec::<i64>::new());
+}
+
+async fn a_look_for_drift_is_due_once_for_what_was_deployed_well(place: &Place) {
+    let store = open(place).await;
+    let interval = Duration::from_millis(20);
+    for (environment, result) in [("prod", RunResult::Changed), ("staging", RunResult::Failed)] {
+        store.enqueue(&[request(environment, "1")], &[]).await.expect("a queue");
+        let claim = claim(&store, LEASE).await;
+        assert_eq!(store.take_drift_look(interval).await.expect("a look"), None);
+        assert!(store.end(&claim, &Ending { result, reason: None }).await.expect("an end"));
+    }
+    let hour = Duration::from_hours(1);
+    assert_eq!(store.take_drift_look(hour).await.expect("a look"), None, "it was deployed just now");
+    tokio::time::sleep(2 * interval).await;
+    let (one, two) = tokio::join!(store.take_drift_look(interval), store.take_drift_look(interval));
+    let looks = [one.expect("a look"), two.expect("a look")];
+    let mut looks = looks.iter().flatten();
+    let look = looks.next().expect("a look");
+    assert_eq!((look.environment.as_str(), look.commit.as_str()), ("prod", "1"));
+    assert_eq!(looks.next(), None);
+    assert_eq!(store.drift().await.expect("drift"), []);
+    store.note_drift(look, &Err("the account is gone".to_owned())).await.expect("a note");
+    let drift = store.drift().await.expect("drift");
+    let failure = drift[0].failure.as_deref();
+    assert_eq!((drift.len(), drift[0].state, failure), (1, Drift::Failed, Some("the account is gone")));
 }

@@ -30,6 +30,9 @@ pub struct Serve {
     /// Time between two looks at the repositories, for pushes that no delivery told of
     #[arg(long, value_name = "TIME", default_value = "5m")]
     poll: Span,
+    /// How long after a deployment, and after the last look, is looked for what was changed by hand; 0s: never
+    #[arg(long, value_name = "TIME", default_value = "6h")]
+    drift: Span,
     /// How many runs are carried out at the same time, each to another environment
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -73,6 +76,7 @@ impl Serve {
             repositories: self.repositories,
             config: place.config().to_owned(),
             poll: self.poll.duration(),
+            drift: Some(self.drift.duration()).filter(|drift| !drift.is_zero()),
             runs: usize::from(self.runs),
             drain: self.drain.duration(),
             keep: Duration::from_hours(24 * u64::from(self.keep)),

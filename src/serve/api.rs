@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::access::Access;
 use super::problem::Problem;
 use super::{Server, dispatch};
-use crate::store::{Audited, Cause, Level, Request, Run, Runs};
+use crate::store::{Audited, Cause, Drift, Level, Request, Run, Runs};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -25,6 +25,7 @@ pub(super) fn router() -> Router<Arc<Server>> {
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
+        .route("/api/drift", get(drift))
         .route("/api/audit", get(audit))
         .route("/api/session", get(session))
 }
@@ -112,6 +113,12 @@ async fn one(
     Path(id): Path<i64>,
 ) -> Result<Json<Run>, Problem> {
     find(&server, &access, id).await.map(Json)
+}
+
+async fn drift(State(server): State<Arc<Server>>, access: Access) -> Result<Json<Vec<Drift>>, Problem> {
+    let mut drift = server.store.drift().await.map_err(|error| server.unavailable(&error))?;
+    drift.retain(|drift| access.may(&drift.repository, Level::Read));
+    Ok(Json(drift))
 }
 
 #[derive(Deserialize)]

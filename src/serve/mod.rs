@@ -8,6 +8,7 @@ mod api;
 mod body;
 mod child;
 mod dispatch;
+mod drift;
 mod health;
 mod hint;
 mod http;
@@ -62,6 +63,8 @@ pub struct Options {
     pub config: String,
     /// Time between two looks at the remotes, for what no delivery told.
     pub poll: Duration,
+    /// Time after a deployment or a look for drift until the next look for drift; never if not given.
+    pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
     /// How long runs may go on once the server is told to end, before they are told too.
@@ -140,6 +143,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         tokio::spawn(dispatch::dispatch(Arc::clone(&server))),
         tokio::spawn(poll::poll(Arc::clone(&server))),
         tokio::spawn(poll::forget(Arc::clone(&server))),
+        tokio::spawn(drift::look(Arc::clone(&server))),
     ];
     // Deliveries are taken until the last run has ended: what is stored now is deployed by the next server.
     work::work(&server).await;

@@ -6,6 +6,7 @@
 mod audit;
 mod connect;
 mod deliveries;
+mod drift;
 mod events;
 mod inbox;
 mod queue;
@@ -20,6 +21,7 @@ mod work;
 pub use audit::{Audited, By, Chain};
 pub use connect::{Place, Store};
 pub use deliveries::{Accepted, Delivery};
+pub use drift::{Drift, DriftLook};
 pub use inbox::{Full, Inbox};
 pub use queue::{Enqueued, Request};
 pub use rights::{Level, Rights};

@@ -83,7 +83,7 @@ pub(super) fn word(value: impl Serialize) -> String {
     }
 }
 
-fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, sqlx::Error> {
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, sqlx::Error> {
     serde_json::from_value(serde_json::Value::String(word)).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
