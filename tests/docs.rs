@@ -141,6 +141,7 @@ fn every_fault_has_its_test() {
         "github.rs",
         "posting.rs",
         "watch.rs",
+        "serve/access.rs",
         "serve/crashes.rs",
         "serve/deliveries.rs",
         "serve/limits.rs",

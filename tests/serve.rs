@@ -2,17 +2,25 @@
 
 mod support;
 
-#[path = "serve/browser.rs"]
-mod browser;
 #[path = "serve/server.rs"]
 mod server;
 #[path = "serve/told.rs"]
 mod told;
+#[path = "serve/window.rs"]
+mod window;
 
+#[path = "serve/access.rs"]
+mod access;
+#[path = "serve/app.rs"]
+mod app;
+#[path = "serve/browser.rs"]
+mod browser;
 #[path = "serve/crashes.rs"]
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/drift.rs"]
+mod drift;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/pages.rs"]

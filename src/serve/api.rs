@@ -1,20 +1,18 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::Access;
+use super::filter::Filter;
 use super::problem::Problem;
 use super::{Server, dispatch};
-use crate::failure::Failure;
-use crate::store::{Cause, Environment, Filter, Run};
+use crate::store::{Audited, Cause, Drift, Environment, Level, Request, Run};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -23,29 +21,15 @@ const LIMIT: usize = 64 * 1024;
 const RUNS: u16 = 100;
 const EVENTS: u16 = 1000;
 
-/// What the store says is for whoever runs the server, not for whoever asks it.
-pub(super) fn unavailable(server: &Server, failure: &Failure) -> Problem {
-    server.log.say(format!("warning: a request was not answered: {failure}"));
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; try again later")
-}
-
-pub(super) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
+pub(super) fn router() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/environments", get(environments))
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
-        .layer(from_fn_with_state(Arc::clone(server), authorize))
-}
-
-pub(super) async fn authorize(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(AUTHORIZATION);
-    let opens = |token: &super::ApiToken| shown.is_some_and(|shown| token.opens(shown.as_bytes()));
-    if server.options.token.as_ref().is_some_and(opens) {
-        return next.run(request).await;
-    }
-    Problem::new(StatusCode::UNAUTHORIZED, "send the API's token: `Authorization: Bearer TOKEN`")
-        .into_response()
+        .route("/api/drift", get(drift))
+        .route("/api/audit", get(audit))
+        .route("/api/session", get(session))
 }
 
 /// A wish for a run.
@@ -60,7 +44,11 @@ struct Wish {
     priority: i64,
 }
 
-async fn ask(State(server): State<Arc<Server>>, body: Body) -> Result<(StatusCode, Json<Run>), Problem> {
+async fn ask(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    body: Body,
+) -> Result<(StatusCode, Json<Run>), Problem> {
     let body = server.room.read(body, LIMIT).await?;
     let wish: Wish = serde_json::from_slice(&body.bytes).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is no request for a run: {error}"))
@@ -70,56 +58,73 @@ async fn ask(State(server): State<Arc<Server>>, body: Body) -> Result<(StatusCod
         Some(name) => server.origins.get(name),
         None => server.origins.only(),
     };
-    let origin =
-        origin.ok_or_else(|| unprocessable("the repository is not served here, or not named".into()))?;
+    let origin = origin
+        .filter(|origin| access.may(&origin.served.name, Level::Read))
+        .ok_or_else(|| unprocessable("the repository is not served here, or not named".into()))?;
+    access.require(&origin.served.name, Level::Run)?;
     let wanted = dispatch::wanted(&server, origin, &wish.branch, Cause::Api)
         .await
         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;
-    let mut requests = wanted.map_err(unprocessable)?;
-    requests.retain(|request| request.environment == wish.environment);
-    if requests.is_empty() {
-        return Err(unprocessable(format!(
+    let requests = wanted.map_err(unprocessable)?;
+    let request = requests.into_iter().find(|request| request.environment == wish.environment);
+    let request = request.ok_or_else(|| {
+        unprocessable(format!(
             "branch {} is not the branch of an environment {}",
             wish.branch, wish.environment
-        )));
-    }
-    for request in &mut requests {
-        request.priority = wish.priority;
-    }
-    let enqueued =
-        server.store.enqueue(&requests, &[]).await.map_err(|error| unavailable(&server, &error))?;
+        ))
+    })?;
+    let request = Request { priority: wish.priority, ..request };
+    let enqueued = server.store.ask(&request, &access.by()).await;
+    let enqueued = enqueued.map_err(|error| server.unavailable(&error))?;
     server.queued.notify_one();
-    let id = enqueued.first().map_or(0, |enqueued| enqueued.run());
-    Ok((StatusCode::ACCEPTED, Json(find(&server, id).await?)))
+    Ok((StatusCode::ACCEPTED, Json(find(&server, &access, enqueued.run()).await?)))
 }
 
-pub(super) async fn find(server: &Server, id: i64) -> Result<Run, Problem> {
-    let run = server.store.run(id).await.map_err(|error| unavailable(server, &error))?;
+/// A run that somebody may see.
+pub(super) async fn find(server: &Server, access: &Access, id: i64) -> Result<Run, Problem> {
+    let run = server.store.run(id).await.map_err(|error| server.unavailable(&error))?;
+    let run = run.filter(|run| access.may(&run.repository, Level::Read));
     run.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
-}
-
-#[derive(Deserialize)]
-struct Page {
-    before: Option<i64>,
-    limit: Option<u16>,
 }
 
 async fn list(
     State(server): State<Arc<Server>>,
+    access: Access,
     Query(filter): Query<Filter>,
     Query(page): Query<Page>,
 ) -> Result<Json<Vec<Run>>, Problem> {
     let limit = page.limit.unwrap_or(RUNS).min(RUNS);
-    let runs = server.store.runs(&filter, page.before, limit).await;
-    runs.map(Json).map_err(|error| unavailable(&server, &error))
+    let which = filter.runs(access.repositories(&server, Level::Read), page.before);
+    let runs = server.store.runs(which, limit).await;
+    runs.map(Json).map_err(|error| server.unavailable(&error))
 }
 
-async fn environments(State(server): State<Arc<Server>>) -> Result<Json<Vec<Environment>>, Problem> {
-    server.store.environments().await.map(Json).map_err(|error| unavailable(&server, &error))
+async fn environments(
+    State(server): State<Arc<Server>>,
+    access: Access,
+) -> Result<Json<Vec<Environment>>, Problem> {
+    seen(&server, &access).await.map(Json)
 }
 
-async fn one(State(server): State<Arc<Server>>, Path(id): Path<i64>) -> Result<Json<Run>, Problem> {
-    find(&server, id).await.map(Json)
+/// What runs where, as far as somebody may see it.
+pub(super) async fn seen(server: &Server, access: &Access) -> Result<Vec<Environment>, Problem> {
+    let mut environments = server.store.environments().await.map_err(|error| server.unavailable(&error))?;
+    environments.retain(|environment| access.may(&environment.repository, Level::Read));
+    Ok(environments)
+}
+
+async fn one(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+) -> Result<Json<Run>, Problem> {
+    find(&server, &access, id).await.map(Json)
+}
+
+async fn drift(State(server): State<Arc<Server>>, access: Access) -> Result<Json<Vec<Drift>>, Problem> {
+    let mut drift = server.store.drift().await.map_err(|error| server.unavailable(&error))?;
+    drift.retain(|drift| access.may(&drift.repository, Level::Read));
+    Ok(Json(drift))
 }
 
 #[derive(Deserialize)]
@@ -137,13 +142,43 @@ struct Numbered {
 
 async fn events(
     State(server): State<Arc<Server>>,
+    access: Access,
     Path(id): Path<i64>,
     Query(From { from }): Query<From>,
 ) -> Result<Json<Vec<Numbered>>, Problem> {
-    find(&server, id).await?;
-    let lines = server.store.events(id, from, EVENTS).await.map_err(|error| unavailable(&server, &error))?;
+    find(&server, &access, id).await?;
+    let lines = server.store.events(id, from, EVENTS).await.map_err(|error| server.unavailable(&error))?;
     let numbered = |(sequence, line): (i64, String)| {
         serde_json::from_str(&line).ok().map(|event| Numbered { sequence, event })
     };
     Ok(Json(lines.into_iter().filter_map(numbered).collect()))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    before: Option<i64>,
+    limit: Option<u16>,
+}
+
+/// The rows about repositories in which one may approve; those about none are for who may everywhere.
+async fn audit(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Query(page): Query<Page>,
+) -> Result<Json<Vec<Audited>>, Problem> {
+    let repositories = access.repositories(&server, Level::Approve);
+    let limit = page.limit.unwrap_or(RUNS).min(RUNS);
+    let rows = server.store.audit(repositories, page.before, limit).await;
+    rows.map(Json).map_err(|error| server.unavailable(&error))
+}
+
+/// Who asks, and what their requests have to show.
+#[derive(Serialize)]
+struct Who {
+    who: String,
+    csrf: Option<String>,
+}
+
+async fn session(access: Access) -> Json<Who> {
+    Json(Who { who: access.who().to_owned(), csrf: access.csrf().map(str::to_owned) })
 }

@@ -3,10 +3,13 @@
 //! A delivery is a hint and no more: it is stored, and then the branch's head is looked up. What is deployed is the head
 //! at the time when the run begins. Each run is a process of its own, `pipeline run`.
 
+mod access;
 mod api;
 mod body;
 mod child;
 mod dispatch;
+mod drift;
+mod filter;
 mod health;
 mod hint;
 mod http;
@@ -29,6 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -40,10 +44,12 @@ pub use secret::{ApiToken, WebhookSecrets};
 use crate::failure::Failure;
 use crate::run::Interrupt;
 use crate::store::{Inbox, Place, Store};
+use access::{Patience, guarded};
 use body::Room;
 use metrics::Metrics;
 use news::News;
 use origin::Origins;
+use problem::Problem;
 use state::StateDirectory;
 
 /// How a server is to be.
@@ -61,6 +67,8 @@ pub struct Options {
     pub config: String,
     /// Time between two looks at the remotes, for what no delivery told.
     pub poll: Duration,
+    /// Time after a deployment or a look for drift until the next look for drift; never if not given.
+    pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
     /// How long runs may go on once the server is told to end, before they are told too.
@@ -69,8 +77,10 @@ pub struct Options {
     pub keep: Duration,
     /// What deliveries are signed with.
     pub secrets: WebhookSecrets,
-    /// What opens the API; without it nothing does.
+    /// A token that allows everything.
     pub token: Option<ApiToken>,
+    /// Where people reach the server, if that is known.
+    pub url: Option<url::Url>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
 }
@@ -84,6 +94,7 @@ struct Server {
     inbox: Inbox,
     origins: Origins,
     room: Room,
+    patience: Patience,
     metrics: Metrics,
     news: News,
     log: Log,
@@ -94,6 +105,14 @@ struct Server {
     queued: Notify,
     /// The last run has ended, and requests are to be as well.
     drained: CancellationToken,
+}
+
+impl Server {
+    /// What the store says is for whoever runs the server, not for whoever asks it.
+    fn unavailable(&self, failure: &Failure) -> Problem {
+        self.log.say(format!("warning: a request was not answered: {failure}"));
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; try again later")
+    }
 }
 
 /// Serves until it is interrupted and the runs that were under way have ended.
@@ -111,6 +130,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         origins: Origins::open(&options.repositories, &state)?,
         inbox: Inbox::of(store.clone()),
         room: Room::default(),
+        patience: Patience::default(),
         metrics: Metrics::default(),
         news: News::default(),
         delivered: Notify::new(),
@@ -129,6 +149,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         tokio::spawn(dispatch::dispatch(Arc::clone(&server))),
         tokio::spawn(poll::poll(Arc::clone(&server))),
         tokio::spawn(poll::forget(Arc::clone(&server))),
+        tokio::spawn(drift::look(Arc::clone(&server))),
     ];
     // Deliveries are taken until the last run has ended: what is stored now is deployed by the next server.
     work::work(&server).await;
@@ -142,9 +163,9 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
 fn router(server: &Arc<Server>) -> Router {
     Router::new()
         .merge(webhook::router())
-        .merge(api::router(server))
         .merge(pages::router(server))
         .merge(health::router())
-        .merge(metrics::router(server))
+        .merge(access::router(server))
+        .merge(guarded(server, api::router().merge(metrics::router(server))))
         .with_state(Arc::clone(server))
 }

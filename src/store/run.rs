@@ -83,11 +83,11 @@ pub(crate) fn word(value: impl Serialize) -> String {
     }
 }
 
-fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, sqlx::Error> {
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, sqlx::Error> {
     serde_json::from_value(serde_json::Value::String(word)).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-fn time(millis: i64) -> Result<Timestamp, sqlx::Error> {
+pub(super) fn time(millis: i64) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_millisecond(millis).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
@@ -116,7 +116,61 @@ pub(super) fn select(rest: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("SELECT {COLUMNS} FROM runs {rest}"))
 }
 
+/// The condition that a row is about one of these repositories; they are bound from this place on.
+pub(super) fn only(repositories: Option<&Vec<String>>, first: usize) -> String {
+    let Some(repositories) = repositories else { return String::new() };
+    let places: Vec<String> = (first..).take(repositories.len()).map(|place| format!(", ${place}")).collect();
+    // One that is no repository's name stands for none at all.
+    format!("AND repository IN ('-'{})", places.concat())
+}
+
+/// Which runs are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Runs<'a> {
+    /// Those of these repositories, if not of all.
+    pub repositories: Option<Vec<String>>,
+    /// Those of one repository.
+    pub repository: Option<&'a str>,
+    /// Those to one environment, if not to all.
+    pub environment: Option<&'a str>,
+    /// Those of one branch.
+    pub branch: Option<&'a str>,
+    /// Those that are so far.
+    pub state: Option<State>,
+    /// Those that ended so.
+    pub result: Option<RunResult>,
+    /// Those that were asked for so.
+    pub cause: Option<Cause>,
+    /// Those from before this one, if not from the newest on.
+    pub before: Option<i64>,
+}
+
 impl Store {
+    /// The newest of these runs.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub async fn runs(&self, which: Runs<'_>, limit: u16) -> Result<Vec<Run>, Failure> {
+        let only = only(which.repositories.as_ref(), 9);
+        let rest = format!(
+            "WHERE ($1 = '' OR repository = $1) AND ($2 = '' OR environment = $2) AND ($3 = '' OR branch = $3) \
+             AND ($4 = '' OR state = $4) AND ($5 = '' OR result = $5) AND ($6 = '' OR cause = $6) AND id < $7 \
+             {only} ORDER BY id DESC LIMIT $8"
+        );
+        let query = sqlx::query(select(&rest))
+            .bind(which.repository.unwrap_or_default())
+            .bind(which.environment.unwrap_or_default())
+            .bind(which.branch.unwrap_or_default())
+            .bind(which.state.map(word).unwrap_or_default())
+            .bind(which.result.map(word).unwrap_or_default())
+            .bind(which.cause.map(word).unwrap_or_default())
+            .bind(which.before.unwrap_or(i64::MAX))
+            .bind(i64::from(limit));
+        let query = which.repositories.into_iter().flatten().fold(query, sqlx::query::Query::bind);
+        let rows = query.fetch_all(&self.pool).await.map_err(failed("reading runs"))?;
+        rows.iter().map(run).collect::<Result<_, _>>().map_err(failed("reading runs"))
+    }
+
     /// A run, if there is one with this number.
     ///
     /// # Errors

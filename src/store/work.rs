@@ -3,7 +3,7 @@ use std::time::Duration;
 use sqlx::{Any, Transaction};
 
 use super::run::{run, select, word};
-use super::{Run, State, Store, failed, now};
+use super::{Run, State, Store, failed, later, now};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -30,10 +30,6 @@ const NEXT: &str = "WHERE state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs AS
                     AND other.repository = runs.repository AND other.environment = runs.environment) \
                     ORDER BY priority DESC, id LIMIT 1";
 
-fn until(lease: Duration) -> i64 {
-    now().saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-}
-
 impl Store {
     /// Takes the next run whose turn it is.
     ///
@@ -54,7 +50,7 @@ impl Store {
                 .bind(word(State::Running))
                 .bind(holder)
                 .bind(fence)
-                .bind(until(lease))
+                .bind(later(lease))
                 .bind(started)
                 .bind(next.id)
                 .execute(&mut *transaction)
@@ -71,7 +67,7 @@ impl Store {
     /// If the store can't be asked.
     pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool, Failure> {
         let renew = "UPDATE runs SET expires = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
-        let renew = sqlx::query(renew).bind(until(lease)).bind(claim.run.id).bind(claim.fence);
+        let renew = sqlx::query(renew).bind(later(lease)).bind(claim.run.id).bind(claim.fence);
         let done = renew.execute(&self.pool).await.map_err(failed("renewing a lease"))?;
         Ok(done.rows_affected() == 1)
     }

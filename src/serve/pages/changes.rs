@@ -26,7 +26,7 @@ fn resource(view: &View<'_>, change: &Change) -> Markup {
     let live = change.physical_id.as_ref().filter(|id| of.is_grave() && **id != change.logical_id);
     let parts: Vec<PropertyChange> = change.properties.iter().flat_map(parts).take(PROPERTIES).collect();
     html! {
-        li.change class=[of.is_grave().then_some("grave")] {
+        li class=(if of.is_grave() { "change grave" } else { "change" }) {
             p {
                 (fate(of)) code.logical { (change.logical_id) } span.kind { (change.resource_type) }
                 @if let Some(location) = &change.location {
@@ -47,7 +47,7 @@ fn property(part: &PropertyChange, of: Fate) -> Markup {
     };
     html! {
         div {
-            dt { code { (part.path) } @if let Some((class, note)) = note { " " span.word class=(class) { (note) } } }
+            dt { code { (part.path) } @if let Some((class, note)) = note { " " span class={ "word " (class) } { (note) } } }
             dd {
                 @if let Some(before) = &part.before { del { (before) } }
                 @match &part.after {

@@ -15,7 +15,8 @@ use super::subjects::subjects;
 use crate::diagnostic::visible;
 use crate::event::{RunResult, short};
 use crate::serve::Server;
-use crate::serve::api::unavailable;
+use crate::serve::access::Access;
+use crate::serve::api::seen;
 use crate::source::web_address;
 use crate::store::{Environment, Run};
 
@@ -23,14 +24,15 @@ use crate::store::{Environment, Run};
 const REFRESH: u32 = 5;
 
 /// What runs where.
-pub(super) async fn page(State(server): State<Arc<Server>>) -> Result<Response, Trouble> {
-    let environments = server.store.environments().await.map_err(|error| unavailable(&server, &error))?;
+pub(super) async fn page(State(server): State<Arc<Server>>, access: Access) -> Result<Response, Trouble> {
+    let environments = seen(&server, &access).await?;
     let ids: Vec<i64> = environments.iter().flat_map(runs).map(|run| run.id).collect();
     let view = View { subjects: subjects(&server, &ids).await?, now: Timestamp::now(), server: &server };
     let about = Frame {
         title: "Environments".to_owned(),
         mark: overall(&environments),
         part: "/",
+        access: Some(&access),
         refresh: Some(REFRESH),
         stream: None,
     };
@@ -87,7 +89,7 @@ impl View<'_> {
         let mark = overall(std::slice::from_ref(environment));
         let query = of_environment(repository, name);
         html! {
-            article.card class=(mark.class()) {
+            article class={ "card " (mark.class()) } {
                 h3 { (mark.icon()) a href={ "/runs?" (query) } { (visible(name)) } }
                 @match live {
                     Some(live) => (self.live(live, *since)),

@@ -122,5 +122,5 @@ pub(super) fn fate(fate: Fate) -> Markup {
         Fate::Modify | Fate::Revise => "busy",
         Fate::Import | Fate::Add => "good",
     };
-    html! { span.fate class=(class) { span.symbol aria-hidden="true" { (symbol) } (word.trim()) } }
+    html! { span class={ "fate " (class) } { span.symbol aria-hidden="true" { (symbol) } (word.trim()) } }
 }

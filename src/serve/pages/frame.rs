@@ -4,6 +4,8 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::assets::{self, SCRIPT, STYLE};
 use super::mark::Mark;
+use crate::diagnostic::visible;
+use crate::serve::access::Access;
 use crate::serve::problem::Problem;
 
 /// What stands around a page.
@@ -15,6 +17,8 @@ pub(super) struct Frame<'a> {
     pub(super) mark: Mark,
     /// The address of the part of the site that it belongs to.
     pub(super) part: &'a str,
+    /// Who looks at it, if that is known.
+    pub(super) access: Option<&'a Access>,
     /// After how many seconds it is to be fetched again.
     pub(super) refresh: Option<u32>,
     /// Where it is told that there is something new.
@@ -60,6 +64,7 @@ pub(super) fn frame(frame: &Frame<'_>, content: &Markup) -> Response {
                         }
                     }
                     span.live #live role="status" {}
+                    @if let Some(access) = frame.access { (who(access)) }
                     button.keys #show-keys type="button" hidden aria-label="Show keys" { kbd { "?" } }
                 }
                 main #main tabindex="-1" { (content) }
@@ -68,6 +73,19 @@ pub(super) fn frame(frame: &Frame<'_>, content: &Markup) -> Response {
         }
     };
     Html(page.into_string()).into_response()
+}
+
+/// Who is signed in, and the way out.
+fn who(access: &Access) -> Markup {
+    html! {
+        span.who { (visible(access.who())) }
+        @if let Some(csrf) = access.csrf() {
+            form.out method="post" action="/sign-out" {
+                input type="hidden" name="csrf" value=(csrf);
+                button { "Sign out" }
+            }
+        }
+    }
 }
 
 fn keys() -> Markup {
@@ -108,6 +126,7 @@ impl IntoResponse for Trouble {
             title: title.to_owned(),
             mark: Mark::Stopped,
             part: "",
+            access: None,
             // What is away may be back soon.
             refresh: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5),
             stream: None,

@@ -22,7 +22,11 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// Says what a browser is to allow to what is answered here.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    with_headers(next.run(request).await)
+}
+
+/// An answer with what a browser is to allow to it.
+pub(super) fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

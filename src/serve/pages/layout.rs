@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// A step's box, in pixels.
-pub(super) const WIDTH: usize = 184;
+pub(super) const WIDTH: usize = 208;
 pub(super) const HEIGHT: usize = 44;
 
 /// Between two columns, and between two boxes of one.

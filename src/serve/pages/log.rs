@@ -20,6 +20,7 @@ use crate::plan::StepId;
 use crate::report::read;
 use crate::report::words::clean;
 use crate::serve::Server;
+use crate::serve::access::Access;
 use crate::serve::api::find;
 
 /// How many events are read at once.
@@ -57,10 +58,11 @@ pub(super) struct Of {
 /// All that a step wrote, as text; sent as it is read.
 pub(super) async fn whole(
     State(server): State<Arc<Server>>,
+    access: Access,
     Path(id): Path<i64>,
     Query(Of { step }): Query<Of>,
 ) -> Result<Response, Trouble> {
-    find(&server, id).await?;
+    find(&server, &access, id).await?;
     let parts = stream::unfold(Some(1), move |from| {
         let (server, step) = (Arc::clone(&server), step.clone());
         async move {

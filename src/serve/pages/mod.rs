@@ -16,27 +16,32 @@ mod mark;
 mod moment;
 mod run;
 mod runs;
+mod sign_in;
 mod steps;
 mod story;
 mod stream;
 mod subjects;
 
+pub(super) use sign_in::sign_in;
+
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn;
 use axum::routing::get;
 
-use super::{Server, api};
+use super::Server;
+use super::access::guarded;
 
 pub(super) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
-    Router::new()
+    let pages = Router::new()
         .route("/", get(environments::page))
         .route("/runs", get(runs::page))
         .route("/runs/{id}", get(run::page))
         .route("/runs/{id}/log", get(log::whole))
-        .route("/runs/{id}/stream", get(stream::stream))
-        .layer(from_fn_with_state(Arc::clone(server), api::authorize))
+        .route("/runs/{id}/stream", get(stream::stream));
+    Router::new()
+        .merge(guarded(server, pages))
         .route("/assets/{name}", get(assets::asset))
         .layer(from_fn(guard::guard))
 }

@@ -15,7 +15,8 @@ use super::{failures, graph, links, steps};
 use crate::diagnostic::visible;
 use crate::report::words::{duration, millis_between, verdict, waiting};
 use crate::serve::Server;
-use crate::serve::api::{find, unavailable};
+use crate::serve::access::Access;
+use crate::serve::api::find;
 use crate::serve::problem::Problem;
 use crate::source::web_address;
 use crate::store::{Run, State as RunState};
@@ -46,10 +47,11 @@ pub(super) struct View<'a> {
 /// A run.
 pub(super) async fn page(
     State(server): State<Arc<Server>>,
+    access: Access,
     Path(id): Path<i64>,
     Query(Wish { search }): Query<Wish>,
 ) -> Result<Response, Trouble> {
-    let run = find(&server, id).await?;
+    let run = find(&server, &access, id).await?;
     let story = tell(&server, id, search.trim()).await?;
     let web = server.origins.get(&run.repository).and_then(|origin| web_address(&origin.served.url));
     let view = View { run: &run, story: &story, web: web.as_deref(), now: Timestamp::now() };
@@ -59,6 +61,7 @@ pub(super) async fn page(
         title: format!("{word} · {} · run {id}", visible(&run.environment)),
         mark,
         part: "/runs",
+        access: Some(&access),
         refresh: under_way.then_some(REFRESH),
         stream: under_way.then(|| format!("/runs/{id}/stream?from={}", story.next)),
     };
@@ -70,7 +73,7 @@ async fn tell(server: &Server, run: i64, search: &str) -> Result<Story, Problem>
     let mut story = Story::new(search);
     loop {
         let events = server.store.events(run, story.next, EVENTS).await;
-        let events = events.map_err(|error| unavailable(server, &error))?;
+        let events = events.map_err(|error| server.unavailable(&error))?;
         story.take(&events);
         if events.len() < usize::from(EVENTS) {
             return Ok(story);
@@ -108,7 +111,7 @@ impl View<'_> {
                 }
                 h1 { (mark.icon()) span { (subject) } }
                 p.about {
-                    span.word class=(mark.class()) { (word) } " · "
+                    span class={ "word " (mark.class()) } { (word) } " · "
                     (links::commit(self.web, commit)) " of " (visible(branch)) " · " (cause(self.run)) " · asked for "
                     (moment(self.run.created, self.now))
                     @if let Some(took) = self.took() { " · " (took) }

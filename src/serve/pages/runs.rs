@@ -17,9 +17,11 @@ use super::subjects::subjects;
 use crate::diagnostic::visible;
 use crate::report::words::{duration, millis_between};
 use crate::serve::Server;
-use crate::serve::api::unavailable;
+use crate::serve::access::Access;
+use crate::serve::api::seen;
+use crate::serve::filter::Filter;
 use crate::source::web_address;
-use crate::store::{Filter, Run};
+use crate::store::{Level, Run};
 
 /// How many runs a page has.
 const RUNS: u16 = 50;
@@ -40,13 +42,13 @@ pub(super) struct Which {
 /// The runs that fit a filter, the newest first.
 pub(super) async fn page(
     State(server): State<Arc<Server>>,
+    access: Access,
     Query(filter): Query<Filter>,
     Query(Which { before }): Query<Which>,
 ) -> Result<Response, Trouble> {
-    let read = async {
-        Ok((server.store.runs(&filter, before, RUNS + 1).await?, server.store.environments().await?))
-    };
-    let (mut runs, environments) = read.await.map_err(|error| unavailable(&server, &error))?;
+    let which = filter.runs(access.repositories(&server, Level::Read), before);
+    let mut runs = server.store.runs(which, RUNS + 1).await.map_err(|error| server.unavailable(&error))?;
+    let environments = seen(&server, &access).await?;
     let more = runs.len() > usize::from(RUNS);
     runs.truncate(usize::from(RUNS));
     let ids: Vec<i64> = runs.iter().map(|run| run.id).collect();
@@ -56,6 +58,7 @@ pub(super) async fn page(
         title: "Runs".to_owned(),
         mark: runs.first().map_or(Mark::Waiting, |run| Mark::of_run(run).0),
         part: "/runs",
+        access: Some(&access),
         refresh: before.is_none().then_some(REFRESH),
         stream: None,
     };
@@ -139,7 +142,7 @@ fn row(server: &Server, run: &Run, subject: Option<&String>) -> Markup {
                     (subject.map_or_else(|| format!("Run {}", run.id), Clone::clone))
                 }
                 p.about {
-                    span.word class=(mark.class()) { (word) }
+                    span class={ "word " (mark.class()) } { (word) }
                     " · " (visible(&run.environment)) " of " (visible(&run.repository)) " · run " (run.id) " · "
                     (links::commit(web.as_deref(), &run.commit)) " of " (visible(&run.branch)) " · " (cause(run))
                 }

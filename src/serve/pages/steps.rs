@@ -37,7 +37,7 @@ fn step(view: &View<'_>, step: &StepState) -> Markup {
     let found = !view.story.search.is_empty() && log.is_some_and(|log| log.fitting > 0);
     let open = found || matches!(mark, Mark::Bad | Mark::Busy);
     html! {
-        details.step class=(mark.class()) id={ "step-" (step.id) } open[open] {
+        details class={ "step " (mark.class()) } id={ "step-" (step.id) } open[open] {
             summary {
                 (mark.icon())
                 span.name { (step.id) }
@@ -126,7 +126,7 @@ fn facts(step: &StepState) -> Markup {
                 div { dt { "Now live" } dd { (summary) } }
             }
             @if !step.needs.is_empty() {
-                div { dt { "Needs" } dd { @for (index, need) in step.needs.iter().enumerate() {
+                div { dt { "Needs" } dd.needs { @for (index, need) in step.needs.iter().enumerate() {
                     @if index > 0 { ", " } (reference(need))
                 } } }
             }

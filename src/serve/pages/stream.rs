@@ -14,7 +14,8 @@ use futures::{StreamExt as _, stream};
 use serde::Deserialize;
 
 use crate::serve::Server;
-use crate::serve::api::{find, unavailable};
+use crate::serve::access::Access;
+use crate::serve::api::find;
 use crate::serve::news::Listener;
 use crate::serve::problem::Problem;
 use crate::store::State as RunState;
@@ -38,13 +39,14 @@ pub(super) struct Begin {
 /// A run's events from a number on. Behind the last event of a run that is over comes `end`.
 pub(super) async fn stream(
     State(server): State<Arc<Server>>,
+    access: Access,
     Path(id): Path<i64>,
     Query(Begin { from }): Query<Begin>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // The first look comes behind this: what is told in between is not missed.
     let listener = server.news.listen(id).ok_or_else(Problem::busy)?;
-    find(&server, id).await?;
+    find(&server, &access, id).await?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
     let next = last.map_or(from, |last| last.saturating_add(1));
     let drained = server.drained.clone();
@@ -80,7 +82,7 @@ impl Watch {
             let (run, lines) = match (run, lines) {
                 (Ok(run), Ok(lines)) => (run, lines),
                 (Err(failure), _) | (_, Err(failure)) => {
-                    drop(unavailable(&self.server, &failure));
+                    drop(self.server.unavailable(&failure));
                     return None;
                 }
             };
