@@ -4,6 +4,10 @@ mod support;
 
 #[path = "serve/server.rs"]
 mod server;
+#[path = "serve/told.rs"]
+mod told;
+#[path = "serve/window.rs"]
+mod window;
 
 #[path = "serve/access.rs"]
 mod access;
@@ -25,6 +29,8 @@ mod examples;
 mod fire;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/pages.rs"]
+mod pages;
 #[path = "serve/pushes.rs"]
 mod pushes;
 #[path = "serve/runs.rs"]

@@ -12,12 +12,15 @@ mod description;
 mod dispatch;
 mod drift;
 mod extract;
+mod filter;
 mod health;
 mod hint;
 mod http;
 mod log;
 mod metrics;
+mod news;
 mod origin;
+mod pages;
 mod poll;
 mod problem;
 mod secret;
@@ -48,6 +51,7 @@ use crate::store::{Inbox, Place, Store};
 use access::{Patience, guarded};
 use body::Room;
 use metrics::Metrics;
+use news::News;
 use origin::Origins;
 use problem::Problem;
 use state::StateDirectory;
@@ -98,6 +102,7 @@ struct Server {
     room: Room,
     patience: Patience,
     metrics: Metrics,
+    news: News,
     log: Log,
     stop: Interrupt,
     /// There are deliveries of which it is not settled what follows.
@@ -133,6 +138,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         room: Room::default(),
         patience: Patience::default(),
         metrics: Metrics::default(),
+        news: News::default(),
         delivered: Notify::new(),
         queued: Notify::new(),
         drained: CancellationToken::new(),
@@ -163,6 +169,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
 fn router(server: &Arc<Server>) -> Router {
     Router::new()
         .merge(webhook::router())
+        .merge(pages::router(server))
         .merge(health::router())
         .merge(access::router(server))
         .merge(guarded(server, api::router().merge(metrics::router(server))))
