@@ -137,7 +137,7 @@ fn runs_are_filtered_and_logs_are_searched() {
     assert!(!window.text_of(".log pre").contains("Step 1/6"));
     assert_eq!(window.ask("document.querySelector('.log mark').textContent"), "warn");
     let log = get(&server, "/runs/5/log?step=image/api");
-    assert!(log.body.starts_with("Step 1/6 : FROM") && !log.body.contains('\u{1b}'), "{log:?}");
+    assert!(log.body.contains("Step 1/6 : FROM") && !log.body.contains('\u{1b}'), "{log:?}");
     window.close();
     server.stop();
 }
@@ -312,12 +312,10 @@ fn who_watches_and_does_not_read_keeps_nobody_from_anything() {
     let token = format!("Bearer {TOKEN}");
     let headers = [("Authorization", token.as_str())];
     let begin = || http::begin(&server.address, "GET", "/runs/9/stream", &headers, 0).expect("a connection");
-    let mut watching: Vec<_> = (0..140).map(|_| begin()).collect();
     // More than are allowed are sent away; pages and deliveries are answered all the while.
-    let refused = watching.split_off(139);
-    let statuses: Vec<u16> =
-        refused.into_iter().map(|last| last.answer().expect("an answer").status).collect();
-    assert_eq!(statuses, [503]);
+    let watching: Vec<_> = (0..140).map(|_| begin()).collect();
+    let refused = watching.iter().filter(|watch| watch.status() == 503).count();
+    assert_eq!(refused, 140 - 128);
     assert_eq!(get(&server, "/runs/9").status, 200);
     assert_eq!(server.deliver("ping", "a-ping", "{}").status, 202);
     // And they keep the server from its end no longer than its runs do.
@@ -388,6 +386,7 @@ fn a_page_is_written_so() {
 }
 
 #[test]
+#[ignore = "makes pictures, and tests nothing"]
 fn pictures() {
     let (_place, server) = told();
     let window = Window::open(&server);

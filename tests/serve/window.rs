@@ -1,5 +1,6 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -24,13 +25,15 @@ pub(crate) struct Window {
 struct Driver {
     process: Child,
     address: String,
-    session: Option<String>,
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if let Some(session) = &self.session {
-            drop(plain::ask(&self.address, "DELETE", &format!("/session/{session}"), &[], b""));
+        // It takes the browser with it.
+        drop(plain::begin(&self.address, "GET", "/shutdown", &[], 0));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline && matches!(self.process.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
         }
         drop(self.process.kill());
         drop(self.process.wait());
@@ -80,13 +83,12 @@ impl Window {
         });
         std::thread::spawn(move || lines.for_each(drop));
         let address = format!("127.0.0.1:{}", port.expect("a port"));
-        let mut driver = Driver { process, address, session: None };
+        let driver = Driver { process, address };
         let runtime = Runtime::new().expect("a runtime");
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities());
         let client = runtime.block_on(builder.connect(&format!("http://{}", driver.address)));
         let client = client.expect("a browser");
-        driver.session = runtime.block_on(client.session_id()).expect("a session");
         let window = Self { runtime, client, driver, address: format!("http://{}", server.address) };
         window.chromium("Network.enable", json!({}));
         window.window(1280, 900);
@@ -189,13 +191,14 @@ impl Window {
 
     /// Closes the window, in which nothing may have gone wrong and nothing may have been asked for elsewhere.
     pub(crate) fn close(self) {
-        let complaints = self.log("browser");
+        let complaints = self.log("browser").into_iter().filter(|entry| entry["level"] != "DEBUG");
+        let complaints: Vec<Value> = complaints.collect();
         assert!(complaints.is_empty(), "{complaints:#?}");
         let elsewhere: Vec<String> = self.requests();
         assert!(elsewhere.is_empty(), "{elsewhere:#?}");
-        let Self { runtime, client, mut driver, .. } = self;
+        let Self { runtime, client, driver, .. } = self;
         runtime.block_on(client.close()).expect("an end");
-        driver.session = None;
+        drop(driver);
     }
 
     /// The requests that did not go to the server.

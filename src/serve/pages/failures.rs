@@ -39,7 +39,7 @@ pub(super) fn failures(view: &View<'_>) -> Markup {
 fn failed(view: &View<'_>, step: &StepState, failure: &Failure) -> Markup {
     html! {
         section.alert.bad.failure aria-label={ (step.id) " failed" } {
-            h2 { (Mark::Bad.icon()) a href={ "#" (step.id) } { (step.id) } " failed" }
+            h2 { (Mark::Bad.icon()) span { a href={ "#" (step.id) } { (step.id) } " failed" } }
             p.message { (failure.message) }
             @if !failure.details.is_empty() {
                 ul.details { @for detail in &failure.details { li { (clean_lines(detail)) } } }

@@ -52,8 +52,7 @@ fn node(step: &StepState, x: usize, y: usize, now: Timestamp) -> Markup {
         _ => String::new(),
     };
     html! {
-        a class={ "node " (mark.class()) } href={ "#" (step.id) } aria-label={ (step.id) ", " (word) " " (time) } {
-            title { (step.id) ": " (word) }
+        a class={ "node " (mark.class()) } href={ "#" (step.id) } {
             rect x=(x) y=(y) width=(WIDTH) height=(HEIGHT) rx="8" {}
             svg class={ "icon " (mark.class()) } x=(x + 12) y=(y + 14) width="16" height="16" viewBox="0 0 16 16" {
                 (mark.shape())

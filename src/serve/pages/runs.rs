@@ -123,7 +123,7 @@ fn choice<'a>(name: &str, label: &str, options: impl IntoIterator<Item = &'a str
             span { (label) }
             select name=(name) {
                 option value="" { "any" }
-                @for option in &options { option value=(option) selected[*option == chosen] { (visible(option)) } }
+                @for option in &options { option value=(visible(option)) selected[*option == chosen] { (visible(option)) } }
             }
         }
     }
