@@ -15,6 +15,10 @@ mod examples;
 mod fire;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/measures.rs"]
+mod measures;
+#[path = "serve/notices.rs"]
+mod notices;
 #[path = "serve/pushes.rs"]
 mod pushes;
 #[path = "serve/runs.rs"]

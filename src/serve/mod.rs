@@ -11,10 +11,13 @@ mod dispatch;
 mod health;
 mod hint;
 mod http;
+mod keys;
 mod log;
 mod metrics;
+mod notify;
 mod origin;
 mod poll;
+mod post;
 mod problem;
 mod secret;
 mod state;
@@ -33,9 +36,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub use log::Log;
+pub use log::{Log, LogFormat};
+pub use notify::{Receiver, Receivers};
 pub use origin::Served;
-pub use secret::{ApiToken, WebhookSecrets};
+pub use secret::{ApiToken, SigningSecret, WebhookSecrets};
 
 use crate::failure::Failure;
 use crate::run::Interrupt;
@@ -72,6 +76,8 @@ pub struct Options {
     pub secrets: WebhookSecrets,
     /// What opens the API; without it nothing does.
     pub token: Option<ApiToken>,
+    /// Who is told of what is worth telling.
+    pub receivers: Receivers,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
 }
@@ -128,6 +134,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         tokio::spawn(dispatch::dispatch(Arc::clone(&server))),
         tokio::spawn(poll::poll(Arc::clone(&server))),
         tokio::spawn(poll::forget(Arc::clone(&server))),
+        tokio::spawn(notify::notify(Arc::clone(&server))),
     ];
     // Deliveries are taken until the last run has ended: what is stored now is deployed by the next server.
     work::work(&server).await;

@@ -152,6 +152,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "begin", include_str!("migrations/0001_begin.sql")),
         migration(4, "turns", include_str!("migrations/0004_turns.sql")),
+        migration(5, "notices", include_str!("migrations/0005_notices.sql")),
     ])
 }
 

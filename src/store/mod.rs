@@ -6,8 +6,10 @@
 mod clock;
 mod connect;
 mod deliveries;
+mod ends;
 mod events;
 mod inbox;
+mod notices;
 mod queue;
 mod refusal;
 mod retention;
@@ -16,7 +18,9 @@ mod work;
 
 pub use connect::{Place, Store};
 pub use deliveries::{Accepted, Delivery};
+pub use ends::End;
 pub use inbox::{Full, Inbox};
+pub use notices::{Notice, Occasion};
 pub use queue::{Enqueued, Request};
 pub use refusal::Refusal;
 pub use run::{Cause, Run, State};

@@ -83,11 +83,11 @@ pub(super) fn word(value: impl Serialize) -> String {
     }
 }
 
-fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, sqlx::Error> {
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(word: String) -> Result<T, sqlx::Error> {
     serde_json::from_value(serde_json::Value::String(word)).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-fn time(millis: i64) -> Result<Timestamp, sqlx::Error> {
+pub(super) fn time(millis: i64) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_millisecond(millis).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 

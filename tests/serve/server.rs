@@ -15,6 +15,7 @@ use crate::support::{Cloud, Repository, until};
 
 pub(crate) const SECRET: &str = "canary/webhook+secret";
 pub(crate) const OLD_SECRET: &str = "canary/webhook+secret+of+yesterday";
+pub(crate) const NOTIFY_SECRET: &str = "canary/notify+secret";
 pub(crate) const TOKEN: &str = "canary/api+token";
 
 pub(crate) const PIPELINE: &str = r#"
@@ -127,6 +128,11 @@ impl Place {
         self.start(&self.state().display().to_string(), poll, more)
     }
 
+    /// A server that writes its own lines in a format.
+    pub(crate) fn serve_and_say(&self, format: &str) -> Server {
+        self.serve(&["--log", format])
+    }
+
     /// A server with a state directory of its own.
     pub(crate) fn serve_elsewhere(&self, state: &str, more: &[&str]) -> Server {
         self.start(state, "1h", more)
@@ -168,6 +174,7 @@ impl Server {
             .env("PIPELINE_WEBHOOK_SECRET", SECRET)
             .env("PIPELINE_WEBHOOK_SECRET_OLD", OLD_SECRET)
             .env("PIPELINE_API_TOKEN", TOKEN)
+            .env("PIPELINE_NOTIFY_SECRET", NOTIFY_SECRET)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the pipeline");
@@ -185,7 +192,9 @@ impl Server {
             if let Some(status) = server.child.try_wait().expect("a status") {
                 panic!("ended with {status}: {said}");
             }
-            Some(said.lines().find_map(|line| line.strip_prefix("listening on "))?.to_owned())
+            let (_, address) = said.split_once("listening on ")?;
+            let end = address.find(['\n', '"'])?;
+            Some(address[..end].to_owned())
         });
         server
     }
@@ -300,7 +309,9 @@ impl Drop for Server {
 /// Checks that no secret of the server stands in a text.
 #[track_caller]
 pub(crate) fn check(text: &str) {
-    for secret in [SECRET, OLD_SECRET, TOKEN, "canary/secret+access=key", "canary/session+token=="] {
+    for secret in
+        [SECRET, OLD_SECRET, TOKEN, NOTIFY_SECRET, "canary/secret+access=key", "canary/session+token=="]
+    {
         assert!(!text.contains(secret), "`{secret}` came out:\n{text}");
     }
 }
