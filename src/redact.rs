@@ -18,7 +18,7 @@ const HIDDEN: &str = "***";
 pub const MIN_LENGTH: usize = 6;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 16] = [
+pub const VARIABLES: [&str; 17] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "PIPELINE_GITHUB_APP_KEY",
@@ -28,6 +28,7 @@ pub const VARIABLES: [&str; 16] = [
     "PIPELINE_DATABASE_URL",
     "PIPELINE_NOTIFY",
     "PIPELINE_NOTIFY_SECRET",
+    "OTEL_EXPORTER_OTLP_HEADERS",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "AWS_SECRET_ACCESS_KEY",

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "serve/receiver.rs"]
+mod receiver;
 #[path = "serve/server.rs"]
 mod server;
 
@@ -25,3 +27,5 @@ mod pushes;
 mod runs;
 #[path = "serve/shared.rs"]
 mod shared;
+#[path = "serve/traces.rs"]
+mod traces;

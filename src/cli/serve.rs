@@ -10,7 +10,8 @@ use crate::diagnostic::visible_lines;
 use crate::failure::Failure;
 use crate::redact::redacted;
 use crate::serve::{
-    ApiToken, Log, LogFormat, Options, Receiver, Receivers, Served, SigningSecret, WebhookSecrets, serve,
+    ApiToken, Exporter, Log, LogFormat, Options, Receiver, Receivers, Served, SigningSecret, WebhookSecrets,
+    serve,
 };
 
 /// A shorter lease would be lost to a pause that happens every day.
@@ -29,7 +30,7 @@ enum Lines {
 ///
 /// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. With
 /// `PIPELINE_API_TOKEN` the API can be used. What receivers of notices other than Slack get is signed with
-/// `PIPELINE_NOTIFY_SECRET`.
+/// `PIPELINE_NOTIFY_SECRET`. With `OTEL_EXPORTER_OTLP_ENDPOINT` each run is sent as a trace.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The repositories to deploy: URLs on GitHub, or what GitHub calls them and where they are
@@ -115,6 +116,7 @@ impl Serve {
             drain: self.drain.duration(),
             keep: Duration::from_hours(24 * u64::from(self.keep)),
             secrets: secrets()?,
+            exporter: exporter()?,
             receivers: receivers(&self.notify)?,
             token: token.transpose().map_err(Exit::usage)?,
             program,
@@ -143,6 +145,13 @@ fn receivers(addresses: &[String]) -> Result<Receivers, Exit> {
     let secret =
         variable("PIPELINE_NOTIFY_SECRET").map(SigningSecret::new).transpose().map_err(Exit::usage)?;
     Receivers::new(parsed, secret).map_err(Exit::usage)
+}
+
+fn exporter() -> Result<Option<Exporter>, Exit> {
+    let Some(endpoint) = variable("OTEL_EXPORTER_OTLP_ENDPOINT") else { return Ok(None) };
+    let headers = variable("OTEL_EXPORTER_OTLP_HEADERS");
+    let exporter = Exporter::new(&endpoint, headers.as_deref(), variable("OTEL_SERVICE_NAME"));
+    exporter.map(Some).map_err(Exit::usage)
 }
 
 fn variable(name: &str) -> Option<String> {

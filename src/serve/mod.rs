@@ -22,6 +22,7 @@ mod problem;
 mod secret;
 mod state;
 mod thin;
+mod trace;
 mod turn;
 mod webhook;
 mod work;
@@ -35,11 +36,13 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use log::{Log, LogFormat};
 pub use notify::{Receiver, Receivers};
 pub use origin::Served;
 pub use secret::{ApiToken, SigningSecret, WebhookSecrets};
+pub use trace::Exporter;
 
 use crate::failure::Failure;
 use crate::run::Interrupt;
@@ -78,6 +81,8 @@ pub struct Options {
     pub token: Option<ApiToken>,
     /// Who is told of what is worth telling.
     pub receivers: Receivers,
+    /// Where traces go, if anywhere.
+    pub exporter: Option<Exporter>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
 }
@@ -98,6 +103,8 @@ struct Server {
     delivered: Notify,
     /// There may be runs whose turn it is.
     queued: Notify,
+    /// Traces that are being sent.
+    exports: TaskTracker,
     /// The last run has ended, and requests are to be as well.
     drained: CancellationToken,
 }
@@ -121,6 +128,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         delivered: Notify::new(),
         queued: Notify::new(),
         drained: CancellationToken::new(),
+        exports: TaskTracker::new(),
         state,
         store,
         log,
@@ -141,6 +149,8 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
     looking.iter().for_each(tokio::task::JoinHandle::abort);
     server.drained.cancel();
     let _ = answering.await;
+    server.exports.close();
+    server.exports.wait().await;
     server.store.close().await;
     Ok(())
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::child::{self, Child};
+use super::trace;
 use crate::event::{RunResult, short};
 use crate::failure::Failure;
 use crate::store::{Claim, Ending};
@@ -35,6 +36,9 @@ pub(super) async fn take(server: Arc<Server>, claim: Claim, cut: CancellationTok
     let turn = carry_out(&server, &claim, &cut, &lost).await;
     record(&server, &claim, turn, began, &lost).await;
     keeping.abort();
+    if !lost.is_cancelled() {
+        trace::send(&server, claim.run.id);
+    }
     server.queued.notify_one();
 }
 

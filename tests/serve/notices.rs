@@ -1,106 +1,9 @@
-use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use pipeline::store::State;
 use serde_json::Value;
 
+use crate::receiver::{Does, Receiver, Told};
 use crate::server::{NOTIFY_SECRET, Place, sign};
-use crate::support::{answer_all, postgres, until};
-
-/// What a receiver does with a request.
-#[derive(Debug, Clone, Copy)]
-enum Does {
-    Fail,
-    /// It has heard, and its answer is lost.
-    LoseTheAnswer,
-    Hang,
-    Take,
-}
-
-/// What came in.
-#[derive(Debug, Clone)]
-struct Told {
-    path: String,
-    key: String,
-    signature: Option<String>,
-    body: String,
-}
-
-impl Told {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect("JSON")
-    }
-}
-
-/// Somebody who is told of runs; what it is to do with the first requests is given, all others are taken.
-struct Receiver {
-    address: String,
-    told: Arc<Mutex<Vec<Told>>>,
-}
-
-impl Receiver {
-    fn start(does: &[Does]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        let (told, does) = (Arc::<Mutex<Vec<Told>>>::default(), Mutex::new(VecDeque::from(does.to_vec())));
-        let heard = Arc::clone(&told);
-        answer_all(listener, move |stream| {
-            let request = read(stream);
-            let does = does.lock().expect("no panic").pop_front().unwrap_or(Does::Take);
-            heard.lock().expect("no panic").push(request);
-            answer(stream, does);
-        });
-        Self { address, told }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}/canary-path/{path}", self.address)
-    }
-
-    /// Waits until so many requests came in.
-    fn until_told(&self, count: usize) -> Vec<Told> {
-        until(&format!("{count} notices"), || {
-            let told = self.told.lock().expect("no panic").clone();
-            (told.len() >= count).then_some(told)
-        })
-    }
-}
-
-fn read(stream: &TcpStream) -> Told {
-    let mut reader = BufReader::new(stream);
-    let mut lines = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-    let path = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned)).unwrap_or_default();
-    let headers: Vec<String> = lines.collect();
-    let header = |name: &str| {
-        let value = |line: &String| {
-            Some(line.split_once(": ").filter(|(it, _)| it.eq_ignore_ascii_case(name))?.1.to_owned())
-        };
-        headers.iter().find_map(value)
-    };
-    let length = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).expect("a body");
-    Told {
-        path,
-        key: header("idempotency-key").unwrap_or_default(),
-        signature: header("x-hub-signature-256"),
-        body: String::from_utf8(body).expect("text"),
-    }
-}
-
-fn answer(mut stream: &TcpStream, does: Does) {
-    let status = match does {
-        Does::Fail => "500 Internal Server Error",
-        Does::LoseTheAnswer => return,
-        Does::Hang => return std::thread::sleep(Duration::from_mins(1)),
-        Does::Take => "200 OK",
-    };
-    // Who asks may be gone.
-    let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-}
+use crate::support::postgres;
 
 /// Pushes something that can't be deployed, tells of it, and gives its commit.
 fn fail(place: &Place, server: &crate::server::Server) -> String {
@@ -141,7 +44,10 @@ fn a_failure_and_the_recovery_behind_it_are_told_to_everybody_once() {
     let events: Vec<Value> = generic.iter().map(|told| told.json()["event"].clone()).collect();
     assert_eq!(events, ["failed", "recovered"]);
     for (told, commit) in generic.iter().zip([&failed, &recovered]) {
-        assert_eq!(told.signature.as_deref(), Some(sign(NOTIFY_SECRET, told.body.as_bytes()).as_str()));
+        assert_eq!(
+            told.header("x-hub-signature-256"),
+            Some(sign(NOTIFY_SECRET, told.body.as_bytes()).as_str())
+        );
         assert_eq!(told.json()["run"]["commit"], commit.as_str());
     }
     assert!(generic[0].body.contains("stacks/a/template.yaml"), "{generic:?}");
@@ -149,7 +55,7 @@ fn a_failure_and_the_recovery_behind_it_are_told_to_everybody_once() {
         slack.iter().map(|told| told.json()["text"].as_str().expect("a text").to_owned()).collect();
     assert!(texts[0].contains(&failed[..7]) && texts[0].contains("failed"), "{texts:?}");
     assert!(texts[1].contains(&recovered[..7]) && texts[1].contains("well again"), "{texts:?}");
-    assert!(slack.iter().all(|told| told.signature.is_none()), "{slack:?}");
+    assert!(slack.iter().all(|told| told.header("x-hub-signature-256").is_none()), "{slack:?}");
 }
 
 #[test]
@@ -165,7 +71,7 @@ fn who_fails_hangs_or_loses_answers_is_told_again_under_the_same_key_even_by_the
     server.kill();
     let server = place.serve(&options);
     let told = receiver.until_told(4);
-    let keys: Vec<&str> = told.iter().map(|told| told.key.as_str()).collect();
+    let keys: Vec<&str> = told.iter().filter_map(|told| told.header("idempotency-key")).collect();
     assert!(keys[0].starts_with("run-") && keys[0].ends_with("-failed"), "{keys:?}");
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     server.stop();

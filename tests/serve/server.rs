@@ -44,6 +44,8 @@ pub(crate) struct Place {
     pub(crate) author: Repository,
     directory: TempDir,
     pub(crate) cloud: Cloud,
+    /// What its servers get beside what all get.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Place {
@@ -51,7 +53,7 @@ impl Place {
         let author = Repository::with(files);
         let directory = TempDir::new().expect("a directory");
         let cloud = Cloud::of(&author.project);
-        let place = Self { author, directory, cloud };
+        let place = Self { author, directory, cloud, variables: Vec::new() };
         let bare = place.remote().display().to_string();
         place.author.git(&["clone", "--quiet", "--bare", ".", &bare]);
         place.author.git(&["remote", "add", "origin", &bare]);
@@ -142,6 +144,7 @@ impl Place {
         let served = format!("octo/shop={}", self.remote().display());
         let mut command = self.author.command(&["serve", &served, "--listen", "127.0.0.1:0", "--poll", poll]);
         command.args(["--state", state]).args(more).current_dir(self.directory.path());
+        command.envs(self.variables.clone());
         Server::start(command)
     }
 

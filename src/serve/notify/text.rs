@@ -49,7 +49,8 @@ impl<'a> Told<'a> {
         let mut text = escaped(&line);
         if !self.failures.is_empty() {
             // What would end the block is no longer the same.
-            text += &format!("\n```{}```", escaped(&self.failures.join("\n")).replace("```", "'''"));
+            let failures = escaped(&self.failures.join("\n")).replace("```", "'''");
+            text = format!("{text}\n```{failures}```");
         }
         json!({ "text": text }).to_string()
     }
