@@ -17,6 +17,11 @@ const HIDDEN: &str = "***";
 /// Shorter values are words of everyday texts: hiding them would hide everything, and tell the value by its gaps.
 pub const MIN_LENGTH: usize = 6;
 
+/// What a token of `pipeline serve` begins with, so that those who look for leaked secrets know one when they see it, and
+/// how many hexadecimal digits follow.
+pub const TOKEN_PREFIX: &str = "plt_";
+const TOKEN_DIGITS: usize = 64;
+
 /// Environment variables whose values are secrets wherever they are set.
 pub const VARIABLES: [&str; 17] = [
     "GITHUB_TOKEN",
@@ -103,6 +108,7 @@ impl Redactor {
         let mut spans: Vec<Range<usize>> = Vec::new();
         for start in 0..text.len() {
             let ends = self.patterns.iter().filter_map(|pattern| end_of(pattern, &text[start..]));
+            let ends = ends.chain(end_of_token(&text[start..]));
             let Some(end) = ends.max().map(|length| start + length) else { continue };
             match spans.last_mut() {
                 Some(last) if start <= last.end => last.end = last.end.max(end),
@@ -111,6 +117,13 @@ impl Redactor {
         }
         spans
     }
+}
+
+/// How long the token is at the beginning of the text. Tokens of `pipeline serve` are known by their looks: who made one
+/// does not remember it.
+fn end_of_token(text: &[u8]) -> Option<usize> {
+    let digits = text.strip_prefix(TOKEN_PREFIX.as_bytes())?.get(..TOKEN_DIGITS)?;
+    digits.iter().all(u8::is_ascii_hexdigit).then_some(TOKEN_PREFIX.len() + TOKEN_DIGITS)
 }
 
 fn without(text: &str, spans: &[Range<usize>]) -> String {
@@ -276,6 +289,12 @@ mod tests {
     fn short_values_are_shown_and_lines_are_hidden_one_by_one() {
         let redactor = redactor(&["short", "-----BEGIN-----\nabcdefgh\nxyz\n"]);
         assert_eq!(redactor.redact("short: abcdefgh, xyz"), "short: ***, xyz");
+    }
+
+    #[test]
+    fn tokens_are_known_by_their_looks() {
+        let token = format!("{TOKEN_PREFIX}{}", "0123456789abcdef".repeat(4));
+        assert_eq!(redactor(&[]).redact(&format!("<{token}> plt_short")), "<***> plt_short");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use pipeline::event::{Event, Events};
 use pipeline::github::{Credentials, Posting, Subject, TIMEOUT, Target, start};
 use serde_json::{Value, json};
 
-use support::github::{Fate, GitHub, Things, text};
+use support::github::{Fate, GitHub, Things, app_key, text};
 
 const SHA: &str = "3f2a91c0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60";
 const PAGE: &str = "https://github.com/o/r/actions/runs/7";
@@ -401,17 +401,11 @@ async fn a_persons_comment_is_found_by_its_author() {
     assert_eq!(authors, ["eve", "ada"]);
 }
 
-/// A private key as GitHub hands it out to an App.
-fn key() -> String {
-    let made = std::process::Command::new("openssl").args(["genrsa", "-traditional", "2048"]).output();
-    String::from_utf8(made.expect("openssl").stdout).unwrap()
-}
-
 #[tokio::test]
 async fn an_app_signs_in_to_its_installation() {
     let github = GitHub::start();
     let mut posting = posting(&github, run());
-    posting.credentials = Credentials::app("42", &key()).unwrap();
+    posting.credentials = Credentials::app("42", &app_key()).unwrap();
     assert_eq!(post(&github, posting, scenarios::first_deployment()).await, [""; 0]);
     assert_deployed(&github.things());
     let requests = github.requests();
@@ -429,7 +423,7 @@ async fn an_app_that_is_not_installed_says_so() {
         _ => Fate::Passed,
     });
     let mut posting = posting(&github, run());
-    posting.credentials = Credentials::app("42", &key()).unwrap();
+    posting.credentials = Credentials::app("42", &app_key()).unwrap();
     let warnings = post(&github, posting, scenarios::nothing_to_do()).await;
     insta::assert_snapshot!(warnings.join("\n"), @"not posted to GitHub (o/r): commit status pipeline/prod and deployment to prod: 404 Not Found; the deployment is not affected; next: install the App on the repository");
 }
@@ -437,7 +431,7 @@ async fn an_app_that_is_not_installed_says_so() {
 #[test]
 fn malformed_keys_are_told() {
     let failure = |id: &str, key: &str| Credentials::app(id, key).unwrap_err().to_string();
-    insta::assert_snapshot!(failure("forty-two", &key()), @"
+    insta::assert_snapshot!(failure("forty-two", &app_key()), @"
     PIPELINE_GITHUB_APP_ID is no number
       next: set it to the App ID that the App's page on GitHub shows
     ");

@@ -7,10 +7,20 @@ mod receiver;
 #[path = "serve/server.rs"]
 mod server;
 
+#[path = "serve/access.rs"]
+mod access;
+#[path = "serve/app.rs"]
+mod app;
+#[path = "serve/browser.rs"]
+mod browser;
 #[path = "serve/crashes.rs"]
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/description.rs"]
+mod description;
+#[path = "serve/drift.rs"]
+mod drift;
 #[path = "serve/examples.rs"]
 mod examples;
 #[path = "serve/fire.rs"]

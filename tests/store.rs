@@ -5,9 +5,11 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pipeline::drift::State as Drift;
 use pipeline::event::RunResult;
 use pipeline::store::{
-    Accepted, Cause, Claim, Delivery, Ending, Enqueued, Inbox, Place, Refusal, Request, State, Store,
+    Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Refusal, Request,
+    Rights, Runs, Secret, Session, SignedIn, State, Store,
 };
 use support::postgres::Database;
 use tempfile::TempDir;
@@ -49,6 +51,11 @@ on_both!(
     events_are_numbered_on_whoever_writes_them,
     what_is_old_is_forgotten_but_for_the_newest,
     what_was_stored_is_there_when_it_is_opened_again,
+    a_look_for_drift_is_due_once_for_what_was_deployed_well,
+    a_token_opens_until_it_is_revoked_or_expires,
+    a_session_ends_by_itself_and_when_it_is_told_to,
+    who_did_what_is_remembered_in_order,
+    runs_of_other_repositories_are_not_among_those_of_some,
 );
 
 async fn open(place: &Place) -> Store {
@@ -130,14 +137,24 @@ async fn a_newer_request_takes_the_place_of_the_one_that_waits(place: &Place) {
     assert_eq!(store.enqueue(&[request("prod", "a")], &[]).await.expect("a run"), [Enqueued::Already(first)]);
     let both = store.enqueue(&[request("prod", "b"), request("staging", "b")], &[]).await.expect("runs");
     let second = both[0].run();
-    let states: Vec<_> = store.runs(Some("prod"), None, 10).await.expect("runs").into_iter().collect();
+    let states: Vec<_> = store
+        .runs(Runs { environment: Some("prod"), ..Runs::default() }, 10)
+        .await
+        .expect("runs")
+        .into_iter()
+        .collect();
     assert_eq!(states.iter().map(|run| run.id).collect::<Vec<_>>(), [second, first]);
     assert_eq!((states[0].state, states[1].state), (State::Queued, State::Superseded));
     assert_eq!(states[1].superseded_by, Some(second));
     assert_eq!(store.count(State::Queued).await.expect("a number"), 2);
     // A page begins where the last one ended.
-    let page: Vec<i64> =
-        store.runs(None, Some(second), 1).await.expect("runs").iter().map(|run| run.id).collect();
+    let page: Vec<i64> = store
+        .runs(Runs { before: Some(second), ..Runs::default() }, 1)
+        .await
+        .expect("runs")
+        .iter()
+        .map(|run| run.id)
+        .collect();
     assert_eq!(page, [first]);
     assert_eq!(store.branches("octo/shop").await.expect("branches"), ["main"]);
 }
@@ -349,7 +366,8 @@ async fn what_is_old_is_forgotten_but_for_the_newest(place: &Place) {
 
     assert_eq!(store.forget(Duration::from_hours(1)).await.expect("an answer"), 0);
     assert_eq!(store.forget(Duration::ZERO).await.expect("an answer"), 2);
-    let left: Vec<i64> = store.runs(None, None, 10).await.expect("runs").iter().map(|run| run.id).collect();
+    let left: Vec<i64> =
+        store.runs(Runs::default(), 10).await.expect("runs").iter().map(|run| run.id).collect();
     assert_eq!(left, [waiting, ended[1]], "{superseded} is gone");
     assert_eq!(store.events(ended[0], 0, 10).await.expect("events"), []);
     assert_eq!(store.events(ended[1], 0, 10).await.expect("events").len(), 1);
@@ -367,4 +385,136 @@ async fn what_was_stored_is_there_when_it_is_opened_again(place: &Place) {
     let store = open(place).await;
     store.ping().await.expect("an answer");
     assert_eq!(store.run(id).await.expect("an answer").expect("a run").commit, "a");
+}
+
+async fn a_look_for_drift_is_due_once_for_what_was_deployed_well(place: &Place) {
+    let store = open(place).await;
+    let interval = Duration::from_millis(20);
+    for (environment, result) in [("prod", RunResult::Changed), ("staging", RunResult::Failed)] {
+        store.enqueue(&[request(environment, "1")], &[]).await.expect("a queue");
+        let claim = claim(&store, LEASE).await;
+        assert_eq!(store.take_drift_look(interval).await.expect("a look"), None);
+        assert!(store.end(&claim, &Ending { result, reason: None }).await.expect("an end"));
+    }
+    let hour = Duration::from_hours(1);
+    assert_eq!(store.take_drift_look(hour).await.expect("a look"), None, "it was deployed just now");
+    tokio::time::sleep(2 * interval).await;
+    let (one, two) = tokio::join!(store.take_drift_look(interval), store.take_drift_look(interval));
+    let looks = [one.expect("a look"), two.expect("a look")];
+    let mut looks = looks.iter().flatten();
+    let look = looks.next().expect("a look");
+    assert_eq!((look.environment.as_str(), look.commit.as_str()), ("prod", "1"));
+    assert_eq!(looks.next(), None);
+    assert_eq!(store.drift().await.expect("drift"), []);
+    store.note_drift(look, &Err("the account is gone".to_owned())).await.expect("a note");
+    let drift = store.drift().await.expect("drift");
+    let failure = drift[0].failure.as_deref();
+    assert_eq!((drift.len(), drift[0].state, failure), (1, Drift::Failed, Some("the account is gone")));
+}
+
+fn by(who: &str) -> By {
+    By { who: who.to_owned(), from: "here".to_owned() }
+}
+
+async fn a_token_opens_until_it_is_revoked_or_expires(place: &Place) {
+    let store = open(place).await;
+    let secret = || Secret::token().expect("a secret");
+    let (ada, old) = (secret(), secret());
+    let rights = Rights::of([("octo/shop".to_owned(), Level::Run)]);
+    let create = |name: &'static str, secret: &Secret, lifetime| {
+        let (store, hash, rights) = (store.clone(), secret.hash(), rights.clone());
+        async move { store.create_token(name, &hash, &rights, lifetime, &by("root")).await.expect("an answer") }
+    };
+    assert!(create("ada", &ada, Some(LEASE)).await);
+    assert!(create("old", &old, Some(EXPIRED)).await);
+    assert!(!create("ada", &secret(), None).await);
+    let found = store.token(&ada.hash()).await.expect("an answer").expect("a token");
+    assert_eq!((found.name.as_str(), &found.rights), ("ada", &rights));
+    assert_eq!(store.token(&old.hash()).await.expect("an answer"), None);
+    assert_eq!(store.token(&secret().hash()).await.expect("an answer"), None);
+    assert!(store.revoke_token("ada", &by("root")).await.expect("an answer"));
+    assert!(!store.revoke_token("ada", &by("root")).await.expect("an answer"));
+    assert_eq!(store.token(&ada.hash()).await.expect("an answer"), None);
+    // A name stays that of whom it was given to.
+    assert!(!create("ada", &secret(), None).await);
+    let tokens = store.tokens().await.expect("tokens");
+    let revoked: Vec<_> = tokens.iter().map(|token| (token.name.as_str(), token.revoked.is_some())).collect();
+    assert_eq!(revoked, [("ada", true), ("old", false)]);
+    let audit = store.audit(None, None, 10).await.expect("rows");
+    let acts: Vec<_> = audit.iter().rev().map(|row| (row.what.as_str(), row.subject.as_str())).collect();
+    let expected = [
+        ("token_created", "token ada: run octo/shop"),
+        ("token_created", "token old: run octo/shop"),
+        ("token_revoked", "token ada"),
+    ];
+    assert_eq!(acts, expected);
+}
+
+async fn a_session_ends_by_itself_and_when_it_is_told_to(place: &Place) {
+    let store = open(place).await;
+    let ids: Vec<Secret> = (0..3).map(|_| Secret::random().expect("a secret")).collect();
+    let sessions = [
+        Session { who: "ada".to_owned(), by: SignedIn::Token(ids[0].hash()) },
+        Session { who: "@bob".to_owned(), by: SignedIn::Rights(Rights::everywhere(Level::Read)) },
+        Session { who: "old".to_owned(), by: SignedIn::Rights(Rights::default()) },
+    ];
+    for ((id, session), lifetime) in ids.iter().zip(&sessions).zip([LEASE, LEASE, EXPIRED]) {
+        store.begin_session(&id.hash(), session, lifetime, "here").await.expect("a session");
+    }
+    let look = |id: &Secret, idle| {
+        let (store, hash) = (store.clone(), id.hash());
+        async move { store.session(&hash, idle).await.expect("an answer") }
+    };
+    assert_eq!(look(&ids[0], LEASE).await.as_ref(), Some(&sessions[0]));
+    assert_eq!(look(&ids[1], LEASE).await.as_ref(), Some(&sessions[1]));
+    assert_eq!(look(&ids[2], LEASE).await, None);
+    assert_eq!(look(&ids[1], EXPIRED).await, None, "it was not used for as long");
+    assert_eq!(store.forget_sessions(LEASE).await.expect("an answer"), 1);
+    store.end_session(&ids[0].hash(), "there").await.expect("an end");
+    store.end_session(&ids[0].hash(), "there").await.expect("an end");
+    assert_eq!(look(&ids[0], LEASE).await, None);
+    let audit = store.audit(None, None, 1).await.expect("rows");
+    let last = (audit[0].number, audit[0].who.as_str(), audit[0].what.as_str(), audit[0].from.as_str());
+    assert_eq!(last, (4, "ada", "signed_out", "there"));
+}
+
+async fn who_did_what_is_remembered_in_order(place: &Place) {
+    let stores = [open(place).await, open(place).await];
+    let ask = |number: usize| {
+        let store = stores[number % 2].clone();
+        let request = Request { cause: Cause::Api, ..request(&format!("e{number}"), "a") };
+        async move { store.ask(&request, &by(&number.to_string())).await.expect("a run") }
+    };
+    futures::future::join_all((0..20).map(ask)).await;
+    let mut chain = Chain::default();
+    let rows = stores[0].audit_from(1, 100).await.expect("rows");
+    assert_eq!(rows.len(), 20);
+    rows.iter().try_for_each(|row| chain.follow(row)).expect("a chain");
+    assert_eq!(chain.ends(&stores[1].audit_head().await.expect("a head")), Ok(()));
+    assert_eq!(stores[0].audit_from(20, 100).await.expect("rows"), rows[19..]);
+    let some = stores[0].audit(Some(vec!["octo/shop".to_owned()]), Some(3), 10).await.expect("rows");
+    assert_eq!(some.iter().map(|row| row.number).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(stores[0].audit(Some(Vec::new()), None, 10).await.expect("rows"), []);
+    // What is forgotten of runs is not forgotten here.
+    stores[0].forget(Duration::ZERO).await.expect("an answer");
+    assert_eq!(stores[0].audit_from(1, 100).await.expect("rows").len(), 20);
+}
+
+async fn runs_of_other_repositories_are_not_among_those_of_some(place: &Place) {
+    let store = open(place).await;
+    let shop = enqueue(&store, request("prod", "a")).await;
+    let other = Request { repository: "octo/other".to_owned(), ..request("prod", "a") };
+    let other = enqueue(&store, other).await;
+    let of = |repositories: Option<&[&str]>| {
+        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (store, repositories) = (store.clone(), repositories.map(named));
+        async move {
+            let runs = store.runs(Runs { repositories, ..Runs::default() }, 10).await.expect("runs");
+            runs.into_iter().map(|run| run.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(of(None).await, [other, shop]);
+    assert_eq!(of(Some(&["octo/shop"])).await, [shop]);
+    assert_eq!(of(Some(&["octo/shop", "octo/other"])).await, [other, shop]);
+    assert_eq!(of(Some(&[])).await, Vec::<i64>::new());
 }

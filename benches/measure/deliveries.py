@@ -178,7 +178,8 @@ def ask(url, wish=None):
 
 
 def accepted(address):
-    with urllib.request.urlopen(f"{address}/metrics") as answer:
+    request = urllib.request.Request(f"{address}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request) as answer:
         return int(re.search(r'deliveries_total{answer="accepted"} (\d+)', answer.read().decode())[1])
 
 

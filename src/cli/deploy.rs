@@ -168,14 +168,13 @@ fn posting(
     };
     let leftovers = matches!(subject, github::Subject::Run { .. })
         .then(|| github::Leftovers::of(session.dynamodb.clone(), &project.config.project, environment));
-    let page = lease::actions_run_url();
     Ok(Some(github::Posting {
         target,
         credentials,
         subject,
         environment: environment.clone(),
-        job: page.is_some(),
-        page,
+        job: lease::actions_run_url().is_some(),
+        page: lease::run_url(),
         leftovers,
     }))
 }

@@ -19,6 +19,9 @@ pub struct Drift {
     /// Only these steps: a step (`stack/ecs`) or a name, which stands for all its steps
     #[arg(long, value_name = "STEP", num_args = 1..)]
     only: Vec<String>,
+    /// The revision that was deployed; without it the working tree
+    #[arg(long, value_name = "REV")]
+    commit: Option<String>,
     /// Put it back: stacks through a change set, services and functions by a rollout
     #[arg(long)]
     revert: bool,
@@ -58,7 +61,7 @@ impl Drift {
     }
 
     async fn read(&self, place: &Place, repository: &Arc<Repository>) -> Result<Report, Exit> {
-        let snapshot = snapshot(repository, None)?;
+        let snapshot = snapshot(repository, self.commit.as_deref())?;
         let (deployment, session) =
             self.deploy(self.only.clone()).deployment(place, repository, snapshot, Purpose::Look).await?;
         Ok(Box::pin(drift::read(deployment, session)).await?)
@@ -87,7 +90,7 @@ impl Drift {
         repository: &Arc<Repository>,
         only: Vec<String>,
     ) -> Result<RunResult, Exit> {
-        let snapshot = snapshot(repository, None)?;
+        let snapshot = snapshot(repository, self.commit.as_deref())?;
         self.deploy(only)
             .execute(place, repository, snapshot, Asked::to(Command::Revert), listen_for_interrupts())
             .await

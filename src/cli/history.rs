@@ -6,7 +6,7 @@ use super::options::{Exit, ExitCode, Format, Remembered, print};
 use crate::diagnostic::visible_lines;
 use crate::event::short;
 use crate::report;
-use crate::store::{Run, State, Store};
+use crate::store::{Run, Runs, State, Store};
 
 /// How many events are read at once.
 const EVENTS: u16 = 1000;
@@ -36,7 +36,8 @@ impl History {
         if let Some(run) = self.run {
             self.show(&store, run).await?;
         } else {
-            let runs = store.runs(self.env.as_deref(), None, self.limit).await?;
+            let which = Runs { environment: self.env.as_deref(), ..Runs::default() };
+            let runs = store.runs(which, self.limit).await?;
             self.format.print(&runs, || visible_lines(&table(&runs)))?;
         }
         store.close().await;

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, each with its options and the few lines that tie the parts together.
 
+mod audit;
 mod bootstrap;
 mod completions;
 mod deploy;
@@ -13,6 +14,7 @@ mod run;
 mod schema;
 mod serve;
 mod status;
+mod token;
 mod unlock;
 mod validate;
 mod verify;
@@ -53,6 +55,10 @@ enum Verb {
     Serve(serve::Serve),
     /// Show the runs that `serve` remembers
     History(history::History),
+    /// Make, show and revoke the tokens by which a server knows people and programs
+    Token(token::Token),
+    /// Show who did what on a server, and check that nothing of it was changed
+    Audit(audit::Audit),
     /// Make what the pipeline itself needs in an account and region: a table for leases
     Bootstrap(bootstrap::Bootstrap),
     /// Show which run holds an environment's lease, and end it after asking
@@ -86,6 +92,8 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Watch(watch) => watch.main(&place).await,
         Verb::Serve(serve) => serve.main(&place).await,
         Verb::History(history) => history.main().await,
+        Verb::Audit(audit) => audit.main().await,
+        Verb::Token(token) => token.main().await,
         Verb::Bootstrap(bootstrap) => bootstrap.main(&place).await,
         Verb::Unlock(unlock) => unlock.main(&place).await,
         Verb::Validate(validate) => validate.main(&place),

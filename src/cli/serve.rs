@@ -28,9 +28,10 @@ enum Lines {
 
 /// Deploy when GitHub tells of a push, and remember what happened
 ///
-/// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. With
-/// `PIPELINE_API_TOKEN` the API can be used. What receivers of notices other than Slack get is signed with
-/// `PIPELINE_NOTIFY_SECRET`. With `OTEL_EXPORTER_OTLP_ENDPOINT` each run is sent as a trace.
+/// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. Who has
+/// the token in `PIPELINE_API_TOKEN` may do everything; `pipeline token create` makes others.
+/// What receivers of notices other than Slack get is signed with `PIPELINE_NOTIFY_SECRET`. With
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` each run is sent as a trace.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The repositories to deploy: URLs on GitHub, or what GitHub calls them and where they are
@@ -41,9 +42,15 @@ pub struct Serve {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Where people reach the server, behind whatever ends TLS: `https://deploy.example.com`
+    #[arg(long, value_name = "URL")]
+    url: Option<url::Url>,
     /// Time between two looks at the repositories, for pushes that no delivery told of
     #[arg(long, value_name = "TIME", default_value = "5m")]
     poll: Span,
+    /// How long after a deployment, and after the last look, is looked for what was changed by hand; 0s: never
+    #[arg(long, value_name = "TIME", default_value = "6h")]
+    drift: Span,
     /// How many runs are carried out at the same time, each to another environment
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -111,6 +118,7 @@ impl Serve {
             repositories: self.repositories,
             config: place.config().to_owned(),
             poll: self.poll.duration(),
+            drift: Some(self.drift.duration()).filter(|drift| !drift.is_zero()),
             runs: usize::from(self.runs),
             lease: self.lease.duration(),
             drain: self.drain.duration(),
@@ -119,6 +127,7 @@ impl Serve {
             exporter: exporter()?,
             receivers: receivers(&self.notify)?,
             token: token.transpose().map_err(Exit::usage)?,
+            url: self.url,
             program,
         })
     }

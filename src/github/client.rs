@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Method, Response};
+use octocrab::secrecy::ExposeSecret as _;
 use octocrab::{Error, Octocrab};
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};
@@ -134,6 +135,25 @@ impl Client {
         }
     }
 
+    /// A token of the App's installation that is good for half a minute at least.
+    ///
+    /// # Errors
+    /// If there is no App, it is not installed on the repository, or GitHub does not answer.
+    pub async fn installation_token(&self) -> Result<String, Refusal> {
+        let asked = async {
+            let installed = self.signed_in().await?;
+            let token = installed.installation_token().await;
+            token.map(|token| token.expose_secret().to_owned()).map_err(|error| unanswered(&error))
+        };
+        let answer = tokio::time::timeout(self.timeout, asked).await;
+        answer.unwrap_or_else(|_| Err(self.no_answer()))
+    }
+
+    fn no_answer(&self) -> Refusal {
+        let time = words::duration(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX));
+        Refusal::unanswered(format!("no answer within {time}"))
+    }
+
     /// Waits until one more write is within the limit.
     async fn turn(&self) {
         let due = {
@@ -151,8 +171,7 @@ impl Client {
 
     async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refusal> {
         let Ok(answer) = tokio::time::timeout(self.timeout, self.send(method, path, body)).await else {
-            let time = words::duration(u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX));
-            return Err(Refusal::unanswered(format!("no answer within {time}")));
+            return Err(self.no_answer());
         };
         self.answered.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
         answer

@@ -4,6 +4,7 @@
 //! posts whatever is current. So a GitHub that is slow or down never holds up a deployment, and an old state is never
 //! posted after a newer one. What could not be posted when a run ends is kept in the account, and the next run posts it.
 
+mod app;
 mod client;
 mod credentials;
 mod deliver;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use crate::event::Event;
 use crate::report::words;
 
+pub use app::AppTokens;
 use client::Client;
 pub use credentials::{APP_ID, APP_KEY, Credentials};
 use deliver::deliver;
@@ -104,7 +106,7 @@ async fn follow(mut events: UnboundedReceiver<Event>, mut follower: Follower, po
             return;
         }
     }
-    send(follower.end(), &posts);
+    send(follower.end(jiff::Timestamp::now()), &posts);
 }
 
 /// The other end is there until this one is gone.

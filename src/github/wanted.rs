@@ -1,5 +1,7 @@
 //! What GitHub should show of a plan or run, told from its events: pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use octocrab::models::StatusState;
 
@@ -8,7 +10,9 @@ use super::post::{
 };
 use crate::event::{Event, Outcome, RunResult};
 use crate::plan::{Action, StepId};
-use crate::report::{Board, Phase, annotations, is_grave, paint, plan_comment, plan_text, step_text, words};
+use crate::report::{
+    Board, Phase, StepState, annotations, is_grave, paint, plan_comment, plan_title, step_text, words,
+};
 
 /// GitHub refuses longer descriptions.
 const MAX_DESCRIPTION: usize = 140;
@@ -38,13 +42,15 @@ pub struct Follower {
     /// The page of the run.
     page: Option<String>,
     board: Board,
+    /// The steps whose checks are in progress: what is begun on GitHub has to be ended there.
+    in_progress: BTreeSet<StepId>,
 }
 
 impl Follower {
     /// A follower that knows nothing yet.
     #[must_use]
     pub fn new(subject: Subject, environment: String, page: Option<String>) -> Self {
-        Self { subject, environment, page, board: Board::default() }
+        Self { subject, environment, page, board: Board::default(), in_progress: BTreeSet::new() }
     }
 
     /// What GitHub should show after this event, as far as that is something new.
@@ -71,9 +77,14 @@ impl Follower {
 
     /// What GitHub should show of a run whose last event does not come.
     #[must_use]
-    pub fn end(&self) -> Vec<Post> {
+    pub fn end(&mut self, at: Timestamp) -> Vec<Post> {
         let text = "the run ended without a result";
-        self.run_posts(StatusState::Error, DeploymentState::Error, text, None)
+        let mut posts = self.run_posts(StatusState::Error, DeploymentState::Error, text, None);
+        for id in std::mem::take(&mut self.in_progress) {
+            let state = CheckState::Completed { conclusion: Conclusion::Cancelled, at };
+            posts.extend(self.board.step(&id).and_then(|step| self.check_of(step, state, began(step, at))));
+        }
+        posts
     }
 
     fn commit(&self) -> Commit {
@@ -152,25 +163,35 @@ impl Follower {
         Some(format!("{} failed{others}: {}", step.id, words::clean(&failure.message)))
     }
 
-    /// The check of a step. Steps that find nothing to do have none: what did not change is told in one line.
-    fn check(&self, at: Timestamp, id: &StepId) -> Option<Post> {
-        let Subject::Run { run, .. } = &self.subject else { return None };
+    /// The check of a step. Steps that find nothing to do have none, what did not change is told in one line, unless they
+    /// seemed to have something to do.
+    fn check(&mut self, at: Timestamp, id: &StepId) -> Option<Post> {
         let step = self.board.step(id)?;
         let acts = !matches!(step.action(), Action::Nothing | Action::Unknown);
-        let (state, began) = match &step.phase {
-            Phase::Ended { outcome: Outcome::Unchanged, .. } => return None,
-            Phase::Ended { outcome, millis } => {
-                let taken = jiff::SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(0));
-                let began = at.checked_sub(taken).unwrap_or(at);
-                (CheckState::Completed { conclusion: conclusion(outcome), at }, began)
+        let state = match &step.phase {
+            Phase::Ended { outcome, .. } => {
+                let begun = self.in_progress.remove(id);
+                if *outcome == Outcome::Unchanged && !begun {
+                    return None;
+                }
+                CheckState::Completed { conclusion: conclusion(outcome), at }
             }
-            Phase::Running { since } if acts => (CheckState::InProgress, *since),
+            Phase::Running { .. } if acts => CheckState::InProgress,
             _ => return None,
         };
+        let post = self.check_of(step, state, began(step, at))?;
+        if state == CheckState::InProgress {
+            self.in_progress.insert(id.clone());
+        }
+        Some(post)
+    }
+
+    fn check_of(&self, step: &StepState, state: CheckState, began: Timestamp) -> Option<Post> {
+        let Subject::Run { run, .. } = &self.subject else { return None };
         let (title, summary) = step_text(step, MAX_TEXT);
         Some(Post::Check(Check {
             commit: self.commit(),
-            name: format!("pipeline/{}/{id}", self.environment),
+            name: format!("pipeline/{}/{}", self.environment, step.id),
             run: run.clone(),
             state,
             started_at: began,
@@ -185,7 +206,7 @@ impl Follower {
     /// The comment, and a check of the pull request's newest commit.
     fn plan_posts(&self, at: Timestamp, number: u64, result: RunResult) -> Vec<Post> {
         let body = plan_comment(&self.board, result, MAX_TEXT, self.page.as_deref());
-        let title = paint::cut(&plan_text::to_do(&self.board), MAX_DESCRIPTION);
+        let title = paint::cut(&plan_title(&self.board, result), MAX_DESCRIPTION);
         let conclusion = match result {
             RunResult::Changed if is_grave(&self.board) => Conclusion::Neutral,
             RunResult::Unchanged | RunResult::Changed => Conclusion::Success,
@@ -209,11 +230,83 @@ impl Follower {
     }
 }
 
+/// When a step began, as far as that is known.
+fn began(step: &StepState, at: Timestamp) -> Timestamp {
+    match &step.phase {
+        Phase::Running { since } => *since,
+        Phase::Ended { millis, .. } => {
+            let taken = jiff::SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(0));
+            at.checked_sub(taken).unwrap_or(at)
+        }
+        Phase::Waiting => at,
+    }
+}
+
 fn conclusion(outcome: &Outcome) -> Conclusion {
     match outcome {
         Outcome::Done { .. } | Outcome::Unchanged => Conclusion::Success,
         Outcome::Failed { .. } => Conclusion::Failure,
         Outcome::Blocked { .. } => Conclusion::Skipped,
         Outcome::Interrupted { .. } => Conclusion::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Command, Revision};
+    use crate::plan::{Decision, Step};
+
+    /// A follower of a run whose only step seems to have something to do, with that step.
+    fn at_work() -> (Follower, StepId) {
+        let subject = Subject::Run { sha: "c0ffee".to_owned(), run: "run-1".to_owned() };
+        let mut follower = Follower::new(subject, "prod".to_owned(), None);
+        let step = StepId::stack("vpc");
+        let word = |word: &str| word.to_owned();
+        let revision =
+            Revision { commit: word("c0ffee"), subject: word("x"), tree: word("7ea"), dirty: false };
+        let started = Event::Started {
+            command: Command::Run,
+            project: word("shop"),
+            environment: word("prod"),
+            revision,
+            steps: vec![Step { id: step.clone(), needs: Vec::new() }],
+        };
+        let decided = Event::StepDecided {
+            step: step.clone(),
+            decision: Decision::new(Action::Update, "template changed"),
+        };
+        follower.posts(Timestamp::UNIX_EPOCH, &started);
+        follower.posts(Timestamp::UNIX_EPOCH, &Event::StepStarted { step: step.clone() });
+        let posts = follower.posts(Timestamp::UNIX_EPOCH, &decided);
+        assert_eq!(states(&posts), [CheckState::InProgress]);
+        (follower, step)
+    }
+
+    fn states(posts: &[Post]) -> Vec<CheckState> {
+        let checks = posts.iter().filter_map(|post| match post {
+            Post::Check(check) => Some(check.state),
+            _ => None,
+        });
+        checks.collect()
+    }
+
+    fn completed(conclusion: Conclusion) -> CheckState {
+        CheckState::Completed { conclusion, at: Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn the_check_of_a_step_that_finds_nothing_to_change_after_all_is_ended() {
+        let (mut follower, step) = at_work();
+        let finished = Event::StepFinished { step, outcome: Outcome::Unchanged, millis: 1 };
+        let posts = follower.posts(Timestamp::UNIX_EPOCH, &finished);
+        assert_eq!(states(&posts), [completed(Conclusion::Success)]);
+        assert_eq!(states(&follower.end(Timestamp::UNIX_EPOCH)), []);
+    }
+
+    #[test]
+    fn the_checks_of_a_run_that_ends_without_a_result_are_ended() {
+        let (mut follower, _) = at_work();
+        assert_eq!(states(&follower.end(Timestamp::UNIX_EPOCH)), [completed(Conclusion::Cancelled)]);
     }
 }

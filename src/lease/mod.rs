@@ -13,5 +13,5 @@ mod table;
 
 pub use bootstrap::{STACK, spec};
 pub use hold::{Holding, Lease, Looked, Refused, Standing, Times};
-pub use record::{Claim, Holder, Record, Seen, actions_run_url, unique_name};
+pub use record::{Claim, Holder, Record, Seen, actions_run_url, run_url, unique_name};
 pub use table::{TABLE, Table, Unwritten};

@@ -36,7 +36,7 @@ impl Holder {
         let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
         Self {
             run: unique_name(),
-            name: actions_run_url().unwrap_or_else(|| format!("{user}@{}", host())),
+            name: run_url().unwrap_or_else(|| format!("{user}@{}", host())),
             commit: commit.to_owned(),
             started: format!("{:.0}", jiff::Timestamp::now()),
         }
@@ -51,6 +51,13 @@ pub fn unique_name() -> String {
 
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The page of the run that this process carries out, if there is one: of `pipeline serve`, which names it in
+/// `PIPELINE_RUN_URL`, or of GitHub Actions.
+#[must_use]
+pub fn run_url() -> Option<String> {
+    std::env::var("PIPELINE_RUN_URL").ok().or_else(actions_run_url)
 }
 
 /// The page of the GitHub Actions run that this process is part of.

@@ -1,20 +1,19 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access::Access;
+use super::extract::{Path, Query, whole};
 use super::problem::Problem;
 use super::{Server, dispatch};
-use crate::failure::Failure;
-use crate::store::{Cause, Run};
+use crate::source::is_branch_name;
+use crate::store::{Audited, Cause, Drift, Level, Request, Run, Runs};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -23,28 +22,15 @@ const LIMIT: usize = 64 * 1024;
 const RUNS: u16 = 100;
 const EVENTS: u16 = 1000;
 
-/// What the store says is for whoever runs the server, not for whoever asks it.
-fn unavailable(server: &Server, failure: &Failure) -> Problem {
-    server.log.say(format!("warning: a request was not answered: {failure}"));
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; try again later")
-}
-
-pub(super) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
+pub(super) fn router() -> Router<Arc<Server>> {
     Router::new()
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
-        .layer(from_fn_with_state(Arc::clone(server), authorize))
-}
-
-async fn authorize(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(AUTHORIZATION);
-    let opens = |token: &super::ApiToken| shown.is_some_and(|shown| token.opens(shown.as_bytes()));
-    if server.options.token.as_ref().is_some_and(opens) {
-        return next.run(request).await;
-    }
-    Problem::new(StatusCode::UNAUTHORIZED, "send the API's token: `Authorization: Bearer TOKEN`")
-        .into_response()
+        .route("/api/drift", get(drift))
+        .route("/api/audit", get(audit))
+        .route("/api/session", get(session))
+        .merge(super::description::router())
 }
 
 /// A wish for a run.
@@ -55,11 +41,15 @@ struct Wish {
     repository: Option<String>,
     environment: String,
     branch: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     priority: i64,
 }
 
-async fn ask(State(server): State<Arc<Server>>, body: Body) -> Result<(StatusCode, Json<Run>), Problem> {
+async fn ask(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    body: Body,
+) -> Result<(StatusCode, Json<Run>), Problem> {
     let body = server.room.read(body, LIMIT).await?;
     let wish: Wish = serde_json::from_slice(&body.bytes).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is no request for a run: {error}"))
@@ -69,31 +59,35 @@ async fn ask(State(server): State<Arc<Server>>, body: Body) -> Result<(StatusCod
         Some(name) => server.origins.get(name),
         None => server.origins.only(),
     };
-    let origin =
-        origin.ok_or_else(|| unprocessable("the repository is not served here, or not named".into()))?;
+    let origin = origin
+        .filter(|origin| access.may(&origin.served.name, Level::Read))
+        .ok_or_else(|| unprocessable("the repository is not served here, or not named".into()))?;
+    access.require(&origin.served.name, Level::Run)?;
+    if !is_branch_name(&wish.branch) {
+        return Err(unprocessable(format!("`{}` is no name of a branch", wish.branch)));
+    }
     let wanted = dispatch::wanted(&server, origin, &wish.branch, Cause::Api)
         .await
         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;
-    let mut requests = wanted.map_err(|nothing| unprocessable(nothing.to_string()))?;
-    requests.retain(|request| request.environment == wish.environment);
-    if requests.is_empty() {
-        return Err(unprocessable(format!(
+    let requests = wanted.map_err(|nothing| unprocessable(nothing.to_string()))?;
+    let request = requests.into_iter().find(|request| request.environment == wish.environment);
+    let request = request.ok_or_else(|| {
+        unprocessable(format!(
             "branch {} is not the branch of an environment {}",
             wish.branch, wish.environment
-        )));
-    }
-    for request in &mut requests {
-        request.priority = wish.priority;
-    }
-    let enqueued =
-        server.store.enqueue(&requests, &[]).await.map_err(|error| unavailable(&server, &error))?;
+        ))
+    })?;
+    let request = Request { priority: wish.priority, ..request };
+    let enqueued = server.store.ask(&request, &access.by()).await;
+    let enqueued = enqueued.map_err(|error| server.unavailable(&error))?;
     server.queued.notify_one();
-    let id = enqueued.first().map_or(0, |enqueued| enqueued.run());
-    Ok((StatusCode::ACCEPTED, Json(find(&server, id).await?)))
+    Ok((StatusCode::ACCEPTED, Json(find(&server, &access, enqueued.run()).await?)))
 }
 
-async fn find(server: &Server, id: i64) -> Result<Run, Problem> {
-    let run = server.store.run(id).await.map_err(|error| unavailable(server, &error))?;
+/// A run that somebody may see.
+async fn find(server: &Server, access: &Access, id: i64) -> Result<Run, Problem> {
+    let run = server.store.run(id).await.map_err(|error| server.unavailable(&error))?;
+    let run = run.filter(|run| access.may(&run.repository, Level::Read));
     run.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
 }
 
@@ -106,15 +100,31 @@ struct Filter {
 
 async fn list(
     State(server): State<Arc<Server>>,
+    access: Access,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Vec<Run>>, Problem> {
     let limit = filter.limit.unwrap_or(RUNS).min(RUNS);
-    let runs = server.store.runs(filter.environment.as_deref(), filter.before, limit).await;
-    runs.map(Json).map_err(|error| unavailable(&server, &error))
+    let which = Runs {
+        repositories: access.repositories(&server, Level::Read),
+        environment: filter.environment.as_deref(),
+        before: filter.before,
+    };
+    let runs = server.store.runs(which, limit).await;
+    runs.map(Json).map_err(|error| server.unavailable(&error))
 }
 
-async fn one(State(server): State<Arc<Server>>, Path(id): Path<i64>) -> Result<Json<Run>, Problem> {
-    find(&server, id).await.map(Json)
+async fn one(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+) -> Result<Json<Run>, Problem> {
+    find(&server, &access, id).await.map(Json)
+}
+
+async fn drift(State(server): State<Arc<Server>>, access: Access) -> Result<Json<Vec<Drift>>, Problem> {
+    let mut drift = server.store.drift().await.map_err(|error| server.unavailable(&error))?;
+    drift.retain(|drift| access.may(&drift.repository, Level::Read));
+    Ok(Json(drift))
 }
 
 #[derive(Deserialize)]
@@ -132,13 +142,43 @@ struct Numbered {
 
 async fn events(
     State(server): State<Arc<Server>>,
+    access: Access,
     Path(id): Path<i64>,
     Query(From { from }): Query<From>,
 ) -> Result<Json<Vec<Numbered>>, Problem> {
-    find(&server, id).await?;
-    let lines = server.store.events(id, from, EVENTS).await.map_err(|error| unavailable(&server, &error))?;
+    find(&server, &access, id).await?;
+    let lines = server.store.events(id, from, EVENTS).await.map_err(|error| server.unavailable(&error))?;
     let numbered = |(sequence, line): (i64, String)| {
         serde_json::from_str(&line).ok().map(|event| Numbered { sequence, event })
     };
     Ok(Json(lines.into_iter().filter_map(numbered).collect()))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    before: Option<i64>,
+    limit: Option<u16>,
+}
+
+/// The rows about repositories in which one may approve; those about none are for who may everywhere.
+async fn audit(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Query(page): Query<Page>,
+) -> Result<Json<Vec<Audited>>, Problem> {
+    let repositories = access.repositories(&server, Level::Approve);
+    let limit = page.limit.unwrap_or(RUNS).min(RUNS);
+    let rows = server.store.audit(repositories, page.before, limit).await;
+    rows.map(Json).map_err(|error| server.unavailable(&error))
+}
+
+/// Who asks, and what their requests have to show.
+#[derive(Serialize)]
+struct Who {
+    who: String,
+    csrf: Option<String>,
+}
+
+async fn session(access: Access) -> Json<Who> {
+    Json(Who { who: access.who().to_owned(), csrf: access.csrf().map(str::to_owned) })
 }

@@ -59,26 +59,30 @@ impl Child {
         commit: &str,
         lock: File,
     ) -> Result<Self, Failure> {
-        let mut command = Command::new(&server.options.program);
+        let mut command = command(server, directory);
         command
-            .arg("--repository")
-            .arg(directory)
-            .args(["--config", &server.options.config])
             .args(["run", "--env", environment, "--commit", commit, "--wait", "--output", "json"])
             .stdin(Stdio::from(lock))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C on the server's terminal is for the server.
             .process_group(0);
-        for name in OWN {
-            command.env_remove(name);
-        }
         let mut process = command.spawn().map_err(|error| {
             Failure::new(format!("starting {}: {error}", server.options.program.display()))
         })?;
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         Ok(Self { process, stdout, stderr })
     }
+}
+
+/// This program, to do something in a repository.
+pub(super) fn command(server: &Server, directory: &Path) -> Command {
+    let mut command = Command::new(&server.options.program);
+    command.arg("--repository").arg(directory).args(["--config", &server.options.config]);
+    for name in OWN {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Follows a process to its end: stores its events as they come, and tells it to end if it has to.

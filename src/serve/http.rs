@@ -1,8 +1,12 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -10,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::Server;
+use super::access::Peer;
 
 /// How long a request's head may take, and a connection may wait for one.
 const HEAD: Duration = Duration::from_secs(10);
@@ -37,11 +42,15 @@ pub(super) async fn serve(listener: TcpListener, router: Router, server: Arc<Ser
             let place = Arc::clone(&places).acquire_owned().await.ok()?;
             Some((place, accept(&listener).await))
         };
-        let (place, stream) = tokio::select! {
+        let (place, (stream, peer)) = tokio::select! {
             Some(next) = next => next,
             () = server.drained.cancelled() => break,
         };
         let service = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            service.call(request)
+        });
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // Who breaks off has no answer to wait for.
@@ -53,10 +62,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, server: Arc<Ser
     let _ = tokio::time::timeout(LAST, connections.shutdown()).await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }

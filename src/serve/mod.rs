@@ -3,11 +3,15 @@
 //! A delivery is a hint and no more: it is stored, and then the branch's head is looked up. What is deployed is the head
 //! at the time when the run begins. Each run is a process of its own, `pipeline run`.
 
+mod access;
 mod api;
 mod body;
 mod buffer;
 mod child;
+mod description;
 mod dispatch;
+mod drift;
+mod extract;
 mod health;
 mod hint;
 mod http;
@@ -33,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -47,9 +52,11 @@ pub use trace::Exporter;
 use crate::failure::Failure;
 use crate::run::Interrupt;
 use crate::store::{Inbox, Place, Store};
+use access::{Patience, guarded};
 use body::Room;
 use metrics::Metrics;
 use origin::Origins;
+use problem::Problem;
 use state::StateDirectory;
 
 /// How a server is to be.
@@ -67,6 +74,8 @@ pub struct Options {
     pub config: String,
     /// Time between two looks at the remotes, for what no delivery told.
     pub poll: Duration,
+    /// Time after a deployment or a look for drift until the next look for drift; never if not given.
+    pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
     /// How long a run is this server's; it is renewed three times in that time.
@@ -77,12 +86,14 @@ pub struct Options {
     pub keep: Duration,
     /// What deliveries are signed with.
     pub secrets: WebhookSecrets,
-    /// What opens the API; without it nothing does.
+    /// A token that allows everything.
     pub token: Option<ApiToken>,
     /// Who is told of what is worth telling.
     pub receivers: Receivers,
     /// Where traces go, if anywhere.
     pub exporter: Option<Exporter>,
+    /// Where people reach the server, if that is known.
+    pub url: Option<url::Url>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
 }
@@ -96,6 +107,7 @@ struct Server {
     inbox: Inbox,
     origins: Origins,
     room: Room,
+    patience: Patience,
     metrics: Metrics,
     log: Log,
     stop: Interrupt,
@@ -107,6 +119,14 @@ struct Server {
     exports: TaskTracker,
     /// The last run has ended, and requests are to be as well.
     drained: CancellationToken,
+}
+
+impl Server {
+    /// What the store says is for whoever runs the server, not for whoever asks it.
+    fn unavailable(&self, failure: &Failure) -> Problem {
+        self.log.say(format!("warning: a request was not answered: {failure}"));
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; try again later")
+    }
 }
 
 /// Serves until it is interrupted and the runs that were under way have ended.
@@ -124,6 +144,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         origins: Origins::open(&options.repositories, &state)?,
         inbox: Inbox::of(store.clone()),
         room: Room::default(),
+        patience: Patience::default(),
         metrics: Metrics::default(),
         delivered: Notify::new(),
         queued: Notify::new(),
@@ -143,6 +164,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         tokio::spawn(poll::poll(Arc::clone(&server))),
         tokio::spawn(poll::forget(Arc::clone(&server))),
         tokio::spawn(notify::notify(Arc::clone(&server))),
+        tokio::spawn(drift::look(Arc::clone(&server))),
     ];
     // Deliveries are taken until the last run has ended: what is stored now is deployed by the next server.
     work::work(&server).await;
@@ -158,8 +180,8 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
 fn router(server: &Arc<Server>) -> Router {
     Router::new()
         .merge(webhook::router())
-        .merge(api::router(server))
         .merge(health::router())
-        .merge(metrics::router(server))
+        .merge(access::router(server))
+        .merge(guarded(server, api::router().merge(metrics::router(server))))
         .with_state(Arc::clone(server))
 }

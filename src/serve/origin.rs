@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::state::StateDirectory;
 use crate::config;
 use crate::failure::Failure;
+use crate::github::AppTokens;
 use crate::source::{Repository, Token, github_repository};
 
 /// How long a remote may take to answer and to send a commit.
@@ -58,6 +59,8 @@ pub(super) struct Origins(BTreeMap<String, Origin>);
 pub(super) struct Origin {
     pub(super) served: Served,
     repository: Arc<Repository>,
+    /// With what it is fetched if not with what the environment has.
+    app: Option<AppTokens>,
     /// One at a time fetches.
     fetching: Mutex<()>,
 }
@@ -68,7 +71,12 @@ impl Origins {
             let repository = Repository::standby(&state.fetched(&served.name), &served.url, None)
                 .map_err(|error| Failure::new(format!("{error:#}")))?
                 .with_token(Token::from_environment());
+            let app = match github_repository(&served.url).filter(|_| served.url.starts_with("https://")) {
+                Some((owner, name)) => AppTokens::from_environment(&owner, &name)?,
+                None => None,
+            };
             let origin = Origin {
+                app,
                 served: served.clone(),
                 repository: Arc::new(repository),
                 fetching: Mutex::default(),
@@ -110,7 +118,10 @@ impl Origin {
         question: impl FnOnce(&Repository) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let _alone = self.fetching.lock().await;
-        let repository = Arc::clone(&self.repository);
+        let repository = match &self.app {
+            Some(app) => Repository::clone(&self.repository).with_token(Some(app.get().await?)),
+            None => Repository::clone(&self.repository),
+        };
         let asked = tokio::task::spawn_blocking(move || question(&repository));
         let answer = tokio::time::timeout(PATIENCE, asked).await;
         answer.context("the remote does not answer")?.context("asking the remote broke off")?

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::access::IDLE;
 use super::origin::Origin;
 use super::{Server, dispatch};
 use crate::store::Cause;
@@ -67,6 +68,9 @@ async fn branches(server: &Server, origin: &Origin) -> Result<BTreeSet<String>> 
 pub(super) async fn forget(server: Arc<Server>) {
     loop {
         if let Err(failure) = server.store.forget(server.options.keep).await {
+            server.log.say(format!("warning: {failure}"));
+        }
+        if let Err(failure) = server.store.forget_sessions(IDLE).await {
             server.log.say(format!("warning: {failure}"));
         }
         tokio::time::sleep(FORGET).await;

@@ -22,9 +22,15 @@ impl Token {
     #[must_use]
     pub fn from_environment() -> Option<Self> {
         let secret = std::env::var("GITHUB_TOKEN").ok().filter(|secret| !secret.is_empty())?;
+        Some(Self::for_github(secret))
+    }
+
+    /// A token for the host in `GITHUB_SERVER_URL`, or else github.com.
+    #[must_use]
+    pub fn for_github(secret: impl Into<String>) -> Self {
         let server = std::env::var("GITHUB_SERVER_URL").unwrap_or_default();
         let host = server.strip_prefix("https://").map_or("github.com", |host| host.trim_end_matches('/'));
-        Some(Self::new(host, secret))
+        Self::new(host, secret)
     }
 }
 

@@ -73,6 +73,13 @@ impl Store {
     /// # Errors
     /// If it can't be reached, or was written by a newer version.
     pub async fn open(place: &Place) -> Result<Self, Failure> {
+        if let Place::Sqlite(path) = place {
+            // Tokens may be made before the server is started the first time.
+            let directory = path.parent().unwrap_or(path);
+            std::fs::create_dir_all(directory).map_err(|error| {
+                Failure::new(format!("making the directory {}: {error}", directory.display()))
+            })?;
+        }
         let store = Self::connect(place, true).await?;
         migrations().run(&store.pool).await.map_err(|error| {
             Failure::new(format!("the store: bringing its tables up to date: {error}"))
@@ -151,8 +158,10 @@ fn migrations() -> Migrator {
     };
     Migrator::with_migrations(vec![
         migration(1, "begin", include_str!("migrations/0001_begin.sql")),
+        migration(2, "access", include_str!("migrations/0002_access.sql")),
         migration(4, "turns", include_str!("migrations/0004_turns.sql")),
         migration(5, "notices", include_str!("migrations/0005_notices.sql")),
+        migration(7, "drift", include_str!("migrations/0007_drift.sql")),
     ])
 }
 

@@ -1,8 +1,9 @@
 use sqlx::{Any, Transaction};
 
+use super::audit::{self, Act};
 use super::deliveries::note;
 use super::run::{run, select, word};
-use super::{Cause, Run, State, Store, failed};
+use super::{By, Cause, Run, State, Store, failed};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -81,6 +82,23 @@ impl Store {
             Ok(enqueued)
         };
         enqueue.await.map_err(failed("putting runs into the queue"))
+    }
+
+    /// Puts a run into the queue that somebody asks for, and notes who.
+    ///
+    /// # Errors
+    /// If that can't be done.
+    pub async fn ask(&self, request: &Request, by: &By) -> Result<Enqueued, Failure> {
+        let ask = async {
+            let (mut transaction, number) = self.begin_change().await?;
+            let now = self.now(&mut *transaction).await?;
+            let enqueued = put(&mut transaction, number, now, request, None).await?;
+            let subject = format!("run {} to {}", enqueued.run(), request.environment);
+            audit::note(&mut transaction, by, Act::RunAsked, &request.repository, &subject).await?;
+            transaction.commit().await?;
+            Ok(enqueued)
+        };
+        ask.await.map_err(failed("putting a run into the queue"))
     }
 }
 

@@ -116,25 +116,40 @@ pub(super) fn select(rest: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("SELECT {COLUMNS} FROM runs {rest}"))
 }
 
+/// The condition that a row is about one of these repositories; they are bound from this place on.
+pub(super) fn only(repositories: Option<&Vec<String>>, first: usize) -> String {
+    let Some(repositories) = repositories else { return String::new() };
+    let places: Vec<String> = (first..).take(repositories.len()).map(|place| format!(", ${place}")).collect();
+    // One that is no repository's name stands for none at all.
+    format!("AND repository IN ('-'{})", places.concat())
+}
+
+/// Which runs are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Runs<'a> {
+    /// Those of these repositories, if not of all.
+    pub repositories: Option<Vec<String>>,
+    /// Those to one environment, if not to all.
+    pub environment: Option<&'a str>,
+    /// Those from before this one, if not from the newest on.
+    pub before: Option<i64>,
+}
+
 impl Store {
-    /// The newest runs, of one environment or of all, those from before the run `before` if it is given.
+    /// The newest of these runs.
     ///
     /// # Errors
     /// If they can't be read.
-    pub async fn runs(
-        &self,
-        environment: Option<&str>,
-        before: Option<i64>,
-        limit: u16,
-    ) -> Result<Vec<Run>, Failure> {
-        let rest = "WHERE ($1 = '' OR environment = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
-        let rows = sqlx::query(select(rest))
-            .bind(environment.unwrap_or_default())
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("reading runs"))?;
+    pub async fn runs(&self, which: Runs<'_>, limit: u16) -> Result<Vec<Run>, Failure> {
+        let only = only(which.repositories.as_ref(), 4);
+        let rest =
+            format!("WHERE ($1 = '' OR environment = $1) AND id < $2 {only} ORDER BY id DESC LIMIT $3");
+        let query = sqlx::query(select(&rest))
+            .bind(which.environment.unwrap_or_default())
+            .bind(which.before.unwrap_or(i64::MAX))
+            .bind(i64::from(limit));
+        let query = which.repositories.into_iter().flatten().fold(query, sqlx::query::Query::bind);
+        let rows = query.fetch_all(&self.pool).await.map_err(failed("reading runs"))?;
         rows.iter().map(run).collect::<Result<_, _>>().map_err(failed("reading runs"))
     }
 

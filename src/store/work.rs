@@ -1,11 +1,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-
 use sqlx::{Any, Transaction};
 
 use super::run::{run, select, time, word};
-use super::{Run, State, Store, failed};
+use super::{Run, State, Store, failed, later};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -34,10 +33,6 @@ const NEXT: &str = "WHERE state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs AS
                     ORDER BY priority DESC, (SELECT COALESCE(MAX(began.started), 0) FROM runs AS began \
                     WHERE began.repository = runs.repository), id LIMIT 1";
 
-fn until(now: i64, lease: Duration) -> i64 {
-    now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-}
-
 impl Store {
     /// Takes the next run whose turn it is.
     ///
@@ -58,7 +53,7 @@ impl Store {
                 .bind(word(State::Running))
                 .bind(holder)
                 .bind(fence)
-                .bind(until(now, lease))
+                .bind(later(now, lease))
                 .bind(now)
                 .bind(next.id)
                 .execute(&mut *transaction)
@@ -76,7 +71,7 @@ impl Store {
     /// If the store can't be asked.
     pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool, Failure> {
         let renew = async {
-            let until = until(self.now(&self.pool).await?, lease);
+            let until = later(self.now(&self.pool).await?, lease);
             let renew = "UPDATE runs SET expires = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
             let renew = sqlx::query(renew).bind(until).bind(claim.run.id).bind(claim.fence);
             Ok(renew.execute(&self.pool).await?.rows_affected() == 1)

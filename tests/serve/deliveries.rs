@@ -107,7 +107,7 @@ fn what_nothing_follows_from_is_taken_and_ignored() {
     assert_eq!(server.deliver("push", "no-push", "{}").status, 400);
     server.until_said("nothing is deployed of branch gone of octo/shop: there is no branch gone");
     assert_eq!(server.runs().len(), 1);
-    let metrics = server.get("/metrics").body;
+    let metrics = server.api("GET", "/metrics", &serde_json::Value::Null).body;
     for line in [
         r#"pipeline_deliveries_total{answer="pong"} 1"#,
         r#"pipeline_deliveries_total{answer="Bad Request"} 1"#,

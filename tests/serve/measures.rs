@@ -5,7 +5,7 @@ use crate::server::{Place, Server, check};
 
 /// The lines that are computed from what is remembered, without those that go on.
 fn keys(server: &Server) -> Vec<String> {
-    let metrics = server.get("/metrics").body;
+    let metrics = server.api("GET", "/metrics", &Value::Null).body;
     let of_an_environment = |line: &&str| !line.starts_with('#') && line.contains("environment=");
     metrics.lines().filter(of_an_environment).map(str::to_owned).collect()
 }
@@ -35,7 +35,7 @@ fn the_four_keys_outlive_the_server_and_its_lines_can_be_read_by_programs() {
     // A commit's time is in whole seconds.
     assert!((0.0..60.0).contains(&value(&before, "lead_time_seconds")), "{before:#?}");
     assert!((0.0..60.0).contains(&value(&before, "restore_time_seconds")), "{before:#?}");
-    let metrics = server.get("/metrics").body;
+    let metrics = server.api("GET", "/metrics", &Value::Null).body;
     for line in ["pipeline_queue_wait_seconds_count 3", "pipeline_queue_longest_wait_seconds 0.0"] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }

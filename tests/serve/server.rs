@@ -140,12 +140,25 @@ impl Place {
         self.start(state, "1h", more)
     }
 
+    /// A server of a remote at an address, in an environment that is made for it.
+    pub(crate) fn serve_from(&self, url: &str, prepare: impl FnOnce(&mut Command)) -> Server {
+        let mut command = self.command(url, &self.state().display().to_string(), "1h");
+        prepare(&mut command);
+        Server::start(command)
+    }
+
     fn start(&self, state: &str, poll: &str, more: &[&str]) -> Server {
         let served = format!("octo/shop={}", self.remote().display());
-        let mut command = self.author.command(&["serve", &served, "--listen", "127.0.0.1:0", "--poll", poll]);
-        command.args(["--state", state]).args(more).current_dir(self.directory.path());
+        let mut command = self.command(&served, state, poll);
+        command.args(more);
         command.envs(self.variables.clone());
         Server::start(command)
+    }
+
+    fn command(&self, served: &str, state: &str, poll: &str) -> Command {
+        let mut command = self.author.command(&["serve", served, "--listen", "127.0.0.1:0", "--poll", poll]);
+        command.args(["--state", state]).current_dir(self.directory.path());
+        command
     }
 
     /// Waits until it is settled what follows from every delivery.

@@ -340,3 +340,9 @@ fn ask_prism(request: &Request) -> std::io::Result<String> {
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
+
+/// A private key as GitHub hands it out to an App.
+pub(crate) fn app_key() -> String {
+    let made = std::process::Command::new("openssl").args(["genrsa", "-traditional", "2048"]).output();
+    String::from_utf8(made.expect("openssl").stdout).expect("text")
+}

@@ -8,10 +8,19 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
 impl Answer {
+    /// A header; there is one.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        let mut values = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        values.next().unwrap_or_else(|| panic!("no {name}: {self:?}"))
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -52,8 +61,8 @@ impl Sending {
         let status = text.split_whitespace().nth(1).and_then(|code| code.parse().ok());
         match (status, read) {
             (Some(status), _) => {
-                let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
-                Ok(Answer { status, body })
+                let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+                Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
             }
             (None, Err(error)) => Err(error),
             (None, Ok(_)) => Err(std::io::ErrorKind::UnexpectedEof.into()),
