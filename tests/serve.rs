@@ -11,6 +11,8 @@ mod server;
 mod access;
 #[path = "serve/app.rs"]
 mod app;
+#[path = "serve/asked.rs"]
+mod asked;
 #[path = "serve/browser.rs"]
 mod browser;
 #[path = "serve/crashes.rs"]

@@ -68,6 +68,7 @@ fn delivery(id: &str, digest: &str) -> Delivery {
         digest: digest.to_owned(),
         event: "push".to_owned(),
         push: Some(("octo/shop".to_owned(), "main".to_owned())),
+        ask: None,
     }
 }
 

@@ -54,6 +54,10 @@ pub struct Serve {
     /// How many runs are carried out at the same time, each to another environment
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
+    /// How many pull requests from branches of the repository are planned at the same time, with the plan posted on each; 0:
+    /// none are
+    #[arg(long, value_name = "N", default_value = "0")]
+    plans: u16,
     /// How long after its last sign of life a server's runs are begun anew by another one on the same database
     #[arg(long, value_name = "TIME", default_value = "1m")]
     lease: Span,
@@ -120,6 +124,7 @@ impl Serve {
             poll: self.poll.duration(),
             drift: Some(self.drift.duration()).filter(|drift| !drift.is_zero()),
             runs: usize::from(self.runs),
+            plans: usize::from(self.plans),
             lease: self.lease.duration(),
             drain: self.drain.duration(),
             keep: Duration::from_hours(24 * u64::from(self.keep)),

@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod asked;
 mod body;
 mod buffer;
 mod child;
@@ -78,6 +79,8 @@ pub struct Options {
     pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
+    /// How many pull requests are planned at the same time; 0 if none are.
+    pub plans: usize,
     /// How long a run is this server's; it is renewed three times in that time.
     pub lease: Duration,
     /// How long runs may go on once the server is told to end, before they are told too.
@@ -113,6 +116,8 @@ struct Server {
     stop: Interrupt,
     /// There are deliveries of which it is not settled what follows.
     delivered: Notify,
+    /// There may be something that somebody asks for.
+    asked: Notify,
     /// There may be runs whose turn it is.
     queued: Notify,
     /// Traces that are being sent.
@@ -147,6 +152,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         patience: Patience::default(),
         metrics: Metrics::default(),
         delivered: Notify::new(),
+        asked: Notify::new(),
         queued: Notify::new(),
         drained: CancellationToken::new(),
         exports: TaskTracker::new(),
@@ -164,6 +170,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         tokio::spawn(poll::poll(Arc::clone(&server))),
         tokio::spawn(poll::forget(Arc::clone(&server))),
         tokio::spawn(notify::notify(Arc::clone(&server))),
+        tokio::spawn(asked::asked(Arc::clone(&server))),
         tokio::spawn(drift::look(Arc::clone(&server))),
     ];
     // Deliveries are taken until the last run has ended: what is stored now is deployed by the next server.

@@ -24,7 +24,7 @@ mod work;
 
 pub use audit::{Audited, By, Chain};
 pub use connect::{Place, Store};
-pub use deliveries::{Accepted, Delivery};
+pub use deliveries::{Accepted, Ask, Asked, Delivery};
 pub use drift::{Drift, DriftLook};
 pub use ends::End;
 pub use inbox::{Full, Inbox};

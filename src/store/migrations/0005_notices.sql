@@ -7,6 +7,12 @@ CREATE INDEX runs_unnoticed ON runs (id) WHERE state = 'ended' AND noticed IS NU
 -- When the commit was made that a run deploys.
 ALTER TABLE runs ADD COLUMN committed BIGINT;
 
+-- What a delivery is about that tells of no push: an environment that is to be deployed to again, or the pull request with
+-- this number, from the delivery's branch to `base`.
+ALTER TABLE deliveries ADD COLUMN environment TEXT;
+ALTER TABLE deliveries ADD COLUMN pull_request BIGINT;
+ALTER TABLE deliveries ADD COLUMN base TEXT;
+
 -- What is still to be told, and to whom.
 CREATE TABLE notices (
     run BIGINT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
