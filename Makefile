@@ -10,10 +10,10 @@ tools := target/tools
 checkers := $(tools)/checkers
 schemathesis := $(tools)/schemathesis
 
-.PHONY: help setup up down build demo test lint bench
+.PHONY: help setup up down build demo demo-serve test lint bench
 
 help: ## Lists what can be made
-	@sed -nE 's/^([a-z]+):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' Makefile | expand -t 12
 
 setup: ## Installs what building and the local cloud need (Debian packages, Python packages in .venv)
 	@local/setup
@@ -33,6 +33,10 @@ demo: setup up build ## Deploys this repository's own system to the local cloud
 	$(pipeline) status --env local
 	@local/propose
 	@local/try
+
+demo-serve: setup up build ## Starts a server that deploys this system to the local cloud, and tells it of a push
+	$(pipeline) bootstrap --env local
+	@local/serve
 
 test: setup up $(schemathesis)/installed.txt ## Runs all tests, against the local cloud
 	@local/github

@@ -54,6 +54,9 @@ github_port=4010
 # tests/support/postgres.rs names this port.
 postgres_port=5434
 
+# The demonstration of `pipeline serve` listens here.
+serve_port=8087
+
 # The emulator labels its containers with this and its port.
 host_label=pipeline-local
 

@@ -23,7 +23,7 @@ pub const TOKEN_PREFIX: &str = "plt_";
 const TOKEN_DIGITS: usize = 64;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 17] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "PIPELINE_GITHUB_APP_KEY",
@@ -31,6 +31,9 @@ pub const VARIABLES: [&str; 14] = [
     "PIPELINE_WEBHOOK_SECRET_OLD",
     "PIPELINE_API_TOKEN",
     "PIPELINE_DATABASE_URL",
+    "PIPELINE_NOTIFY",
+    "PIPELINE_NOTIFY_SECRET",
+    "OTEL_EXPORTER_OTLP_HEADERS",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "AWS_SECRET_ACCESS_KEY",

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[path = "serve/receiver.rs"]
+mod receiver;
 #[path = "serve/server.rs"]
 mod server;
 #[path = "serve/told.rs"]
@@ -13,6 +15,8 @@ mod window;
 mod access;
 #[path = "serve/app.rs"]
 mod app;
+#[path = "serve/asked.rs"]
+mod asked;
 #[path = "serve/browser.rs"]
 mod browser;
 #[path = "serve/crashes.rs"]
@@ -29,6 +33,10 @@ mod examples;
 mod fire;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/measures.rs"]
+mod measures;
+#[path = "serve/notices.rs"]
+mod notices;
 #[path = "serve/pages.rs"]
 mod pages;
 #[path = "serve/pushes.rs"]
@@ -37,3 +45,5 @@ mod pushes;
 mod runs;
 #[path = "serve/shared.rs"]
 mod shared;
+#[path = "serve/traces.rs"]
+mod traces;

@@ -11,7 +11,6 @@ use pipeline::store::{
     Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Refusal, Request,
     Rights, Runs, Secret, Session, SignedIn, State, Store,
 };
-use sqlx::{Connection as _, Executor as _};
 use support::postgres::Database;
 use tempfile::TempDir;
 
@@ -69,6 +68,7 @@ fn delivery(id: &str, digest: &str) -> Delivery {
         digest: digest.to_owned(),
         event: "push".to_owned(),
         push: Some(("octo/shop".to_owned(), "main".to_owned())),
+        ask: None,
     }
 }
 
@@ -232,27 +232,11 @@ async fn what_can_t_be_carried_out_has_failed_once(place: &Place) {
     assert_ne!(enqueue(&store, request("staging", "c")).await, id);
 }
 
-/// Gives a database a clock of its own, that much ahead of the machine's.
-async fn set_clock(address: &str, ahead: &str) {
-    let mut connection = sqlx::PgConnection::connect(address).await.expect("Postgres");
-    for statement in [
-        "CREATE SCHEMA IF NOT EXISTS clock",
-        &format!(
-            "CREATE OR REPLACE FUNCTION clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS \
-             $$ SELECT pg_catalog.clock_timestamp() + interval '{ahead}' $$"
-        ),
-        "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = clock, pg_catalog'; END $$",
-    ] {
-        connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("a clock");
-    }
-}
-
 #[tokio::test]
 async fn leases_go_by_the_clock_of_the_database() {
     let database = Database::create();
-    let address = database.address();
-    set_clock(&address, "-1 hour").await;
-    let store = open(&Place::Postgres(address.clone())).await;
+    database.set_clock("-1 hour");
+    let store = open(&Place::Postgres(database.address())).await;
     enqueue(&store, request("prod", "a")).await;
     let held = claim(&store, LEASE).await;
     // By this machine's clock it is long over.
@@ -261,11 +245,11 @@ async fn leases_go_by_the_clock_of_the_database() {
     let age = jiff::Timestamp::now().duration_since(run.created);
     assert!(age > jiff::SignedDuration::from_mins(59), "{age:?}");
     // By the database's it lasts a minute, and is renewed; here no moment passes.
-    set_clock(&address, "-59 minutes -30 seconds").await;
+    database.set_clock("-59 minutes -30 seconds");
     assert!(store.renew(&held, LEASE).await.expect("an answer"));
-    set_clock(&address, "-58 minutes -45 seconds").await;
+    database.set_clock("-58 minutes -45 seconds");
     assert_eq!(store.recover(None).await.expect("an answer"), 0);
-    set_clock(&address, "-58 minutes -15 seconds").await;
+    database.set_clock("-58 minutes -15 seconds");
     assert_eq!(store.recover(None).await.expect("an answer"), 1);
 }
 
@@ -276,9 +260,9 @@ async fn a_run_that_deploys_what_another_waits_for_takes_its_place(place: &Place
     let waiting = enqueue(&store, request("prod", "b")).await;
     let elsewhere = enqueue(&store, request("staging", "b")).await;
     // Another commit than the one that is waited for changes nothing.
-    assert!(store.deploys(&held, "c").await.expect("an answer"));
+    assert!(store.deploys(&held, "c", None).await.expect("an answer"));
     assert_eq!(store.run(waiting).await.expect("an answer").expect("a run").state, State::Queued);
-    assert!(store.deploys(&held, "b").await.expect("an answer"));
+    assert!(store.deploys(&held, "b", None).await.expect("an answer"));
     let superseded = store.run(waiting).await.expect("an answer").expect("a run");
     assert_eq!((superseded.state, superseded.superseded_by), (State::Superseded, Some(first)));
     assert_eq!(store.run(elsewhere).await.expect("an answer").expect("a run").state, State::Queued);
@@ -308,14 +292,14 @@ async fn who_has_lost_a_lease_changes_nothing(place: &Place) {
     let held = claim(&store, LEASE).await;
     assert_eq!(held.run.id, id);
     assert!(!store.renew(&lost, LEASE).await.expect("an answer"));
-    assert!(!store.deploys(&lost, "b").await.expect("an answer"));
+    assert!(!store.deploys(&lost, "b", None).await.expect("an answer"));
     assert!(!store.append(&lost, &["late".to_owned()]).await.expect("an answer"));
     assert!(!store.end(&lost, &ending(RunResult::Failed)).await.expect("an answer"));
     store.give_back(&lost).await.expect("an answer");
     let run = store.run(id).await.expect("an answer").expect("a run");
     assert_eq!((run.state, run.commit.as_str()), (State::Running, "a"));
     assert!(store.renew(&held, LEASE).await.expect("an answer"));
-    assert!(store.deploys(&held, "b").await.expect("an answer"));
+    assert!(store.deploys(&held, "b", None).await.expect("an answer"));
     assert!(store.end(&held, &ending(RunResult::Changed)).await.expect("an answer"));
     assert!(!store.end(&held, &ending(RunResult::Failed)).await.expect("an answer"));
     assert_eq!(store.events(id, 0, 10).await.expect("events"), []);

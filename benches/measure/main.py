@@ -6,7 +6,7 @@ import sys
 import table
 from system import System
 
-SUBJECTS = ("start", "changed", "first", "nothing", "image", "follow", "hundred", "api")
+SUBJECTS = ("start", "changed", "first", "nothing", "image", "follow", "hundred", "api", "deliveries")
 
 
 def main(chosen):

@@ -89,6 +89,7 @@ def versions():
     yield first_line("git", "--version")
     yield f"docker {first_line('docker', 'version', '--format', '{{.Client.Version}} (engine {{.Server.Version}})')}"
     yield first_line("hyperfine", "--version")
+    yield first_line("webhook", "-version")
 
 
 def first_line(*command):

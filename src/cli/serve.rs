@@ -1,22 +1,37 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::deploy::listen_for_interrupts;
 use super::options::{Exit, ExitCode, Place, Remembered, note};
 use crate::config::Span;
 use crate::diagnostic::visible_lines;
 use crate::failure::Failure;
-use crate::serve::{ApiToken, Log, Options, Served, WebhookSecrets, serve};
+use crate::redact::redacted;
+use crate::serve::{
+    ApiToken, Exporter, Log, LogFormat, Options, Receiver, Receivers, Served, SigningSecret, WebhookSecrets,
+    serve,
+};
 
 /// A shorter lease would be lost to a pause that happens every day.
 const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+
+/// How the server's own lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Lines {
+    /// For people
+    Text,
+    /// An object a line, with time and level
+    Json,
+}
 
 /// Deploy when GitHub tells of a push, and remember what happened
 ///
 /// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. Who has
 /// the token in `PIPELINE_API_TOKEN` may do everything; `pipeline token create` makes others.
+/// What receivers of notices other than Slack get is signed with `PIPELINE_NOTIFY_SECRET`. With
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` each run is sent as a trace.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The repositories to deploy: URLs on GitHub, or what GitHub calls them and where they are
@@ -39,12 +54,29 @@ pub struct Serve {
     /// How many runs are carried out at the same time, each to another environment
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
+    /// How many pull requests from branches of the repository are planned at the same time, with the plan posted on each; 0:
+    /// none are
+    #[arg(long, value_name = "N", default_value = "0")]
+    plans: u16,
     /// How long after its last sign of life a server's runs are begun anew by another one on the same database
     #[arg(long, value_name = "TIME", default_value = "1m")]
     lease: Span,
     /// How long runs may go on after SIGTERM before they are told to end too
     #[arg(long, value_name = "TIME", default_value = "30m")]
     drain: Span,
+    /// Who is told of runs that failed, and of the first that goes well again: a webhook of Slack, or one that takes JSON; it
+    /// may be given several times, and in the variable with blanks between
+    #[arg(
+        long,
+        value_name = "[slack=]URL",
+        env = "PIPELINE_NOTIFY",
+        hide_env_values = true,
+        value_delimiter = ' '
+    )]
+    notify: Vec<String>,
+    /// How the server's own lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log: Lines,
     /// How many days ended runs are remembered; the newest of each environment is not forgotten
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
@@ -53,9 +85,14 @@ pub struct Serve {
 impl Serve {
     pub async fn main(self, place: &Place) -> Result<ExitCode, Exit> {
         let (log, mut lines) = Log::channel();
+        let format = match self.log {
+            Lines::Text => LogFormat::Text,
+            Lines::Json => LogFormat::Json,
+        };
         let telling = tokio::spawn(async move {
             while let Some(line) = lines.recv().await {
-                note(&visible_lines(&line));
+                // Hidden before it is quoted: what is quoted is no longer what is looked for.
+                note(&format.line(&redacted(&visible_lines(&line)), jiff::Timestamp::now()));
             }
         });
         let options = self.options(place)?;
@@ -87,10 +124,13 @@ impl Serve {
             poll: self.poll.duration(),
             drift: Some(self.drift.duration()).filter(|drift| !drift.is_zero()),
             runs: usize::from(self.runs),
+            plans: usize::from(self.plans),
             lease: self.lease.duration(),
             drain: self.drain.duration(),
             keep: Duration::from_hours(24 * u64::from(self.keep)),
             secrets: secrets()?,
+            exporter: exporter()?,
+            receivers: receivers(&self.notify)?,
             token: token.transpose().map_err(Exit::usage)?,
             url: self.url,
             program,
@@ -108,6 +148,24 @@ fn secrets() -> Result<WebhookSecrets, Exit> {
         )
     })?;
     WebhookSecrets::new(secret, variable("PIPELINE_WEBHOOK_SECRET_OLD")).map_err(Exit::usage)
+}
+
+fn receivers(addresses: &[String]) -> Result<Receivers, Exit> {
+    // Clap would repeat what it can't read, and an address is a secret.
+    let parsed = addresses.iter().filter(|address| !address.is_empty()).map(|address| address.parse());
+    let parsed: Result<Vec<Receiver>, String> = parsed.collect();
+    let parsed =
+        parsed.map_err(|error| Exit::usage(format!("a receiver of notices is not known: {error}")))?;
+    let secret =
+        variable("PIPELINE_NOTIFY_SECRET").map(SigningSecret::new).transpose().map_err(Exit::usage)?;
+    Receivers::new(parsed, secret).map_err(Exit::usage)
+}
+
+fn exporter() -> Result<Option<Exporter>, Exit> {
+    let Some(endpoint) = variable("OTEL_EXPORTER_OTLP_ENDPOINT") else { return Ok(None) };
+    let headers = variable("OTEL_EXPORTER_OTLP_HEADERS");
+    let exporter = Exporter::new(&endpoint, headers.as_deref(), variable("OTEL_SERVICE_NAME"));
+    exporter.map(Some).map_err(Exit::usage)
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -20,8 +20,15 @@ use crate::redact::redacted;
 use crate::store::{Claim, Ending};
 
 /// What the process is not to see: it has no use for it.
-const OWN: [&str; 4] =
-    ["PIPELINE_WEBHOOK_SECRET", "PIPELINE_WEBHOOK_SECRET_OLD", "PIPELINE_API_TOKEN", "PIPELINE_DATABASE_URL"];
+const OWN: [&str; 7] = [
+    "PIPELINE_WEBHOOK_SECRET",
+    "PIPELINE_WEBHOOK_SECRET_OLD",
+    "PIPELINE_API_TOKEN",
+    "PIPELINE_DATABASE_URL",
+    "PIPELINE_NOTIFY",
+    "PIPELINE_NOTIFY_SECRET",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+];
 
 /// How many lines wait to be stored, and are stored at once.
 const LINES: usize = 1024;

@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod asked;
 mod body;
 mod buffer;
 mod child;
@@ -16,16 +17,20 @@ mod filter;
 mod health;
 mod hint;
 mod http;
+mod keys;
 mod log;
 mod metrics;
 mod news;
+mod notify;
 mod origin;
 mod pages;
 mod poll;
+mod post;
 mod problem;
 mod secret;
 mod state;
 mod thin;
+mod trace;
 mod turn;
 mod webhook;
 mod work;
@@ -40,10 +45,13 @@ use axum::http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-pub use log::Log;
+pub use log::{Log, LogFormat};
+pub use notify::{Receiver, Receivers};
 pub use origin::Served;
-pub use secret::{ApiToken, WebhookSecrets};
+pub use secret::{ApiToken, SigningSecret, WebhookSecrets};
+pub use trace::Exporter;
 
 use crate::failure::Failure;
 use crate::run::Interrupt;
@@ -75,6 +83,8 @@ pub struct Options {
     pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
+    /// How many pull requests are planned at the same time; 0 if none are.
+    pub plans: usize,
     /// How long a run is this server's; it is renewed three times in that time.
     pub lease: Duration,
     /// How long runs may go on once the server is told to end, before they are told too.
@@ -85,6 +95,10 @@ pub struct Options {
     pub secrets: WebhookSecrets,
     /// A token that allows everything.
     pub token: Option<ApiToken>,
+    /// Who is told of what is worth telling.
+    pub receivers: Receivers,
+    /// Where traces go, if anywhere.
+    pub exporter: Option<Exporter>,
     /// Where people reach the server, if that is known.
     pub url: Option<url::Url>,
     /// The program that carries a run out: this one.
@@ -107,8 +121,12 @@ struct Server {
     stop: Interrupt,
     /// There are deliveries of which it is not settled what follows.
     delivered: Notify,
+    /// There may be something that somebody asks for.
+    asked: Notify,
     /// There may be runs whose turn it is.
     queued: Notify,
+    /// Traces that are being sent.
+    exports: TaskTracker,
     /// The last run has ended, and requests are to be as well.
     drained: CancellationToken,
 }
@@ -140,8 +158,10 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         metrics: Metrics::default(),
         news: News::default(),
         delivered: Notify::new(),
+        asked: Notify::new(),
         queued: Notify::new(),
         drained: CancellationToken::new(),
+        exports: TaskTracker::new(),
         state,
         store,
         log,
@@ -155,6 +175,8 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         tokio::spawn(dispatch::dispatch(Arc::clone(&server))),
         tokio::spawn(poll::poll(Arc::clone(&server))),
         tokio::spawn(poll::forget(Arc::clone(&server))),
+        tokio::spawn(notify::notify(Arc::clone(&server))),
+        tokio::spawn(asked::asked(Arc::clone(&server))),
         tokio::spawn(drift::look(Arc::clone(&server))),
     ];
     // Deliveries are taken until the last run has ended: what is stored now is deployed by the next server.
@@ -162,6 +184,8 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
     looking.iter().for_each(tokio::task::JoinHandle::abort);
     server.drained.cancel();
     let _ = answering.await;
+    server.exports.close();
+    server.exports.wait().await;
     server.store.close().await;
     Ok(())
 }

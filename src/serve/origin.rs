@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::state::StateDirectory;
@@ -140,6 +141,12 @@ impl Origin {
             config::load(&path, &text).map_err(|mistakes| anyhow::anyhow!("{}", mistakes.render(false)))
         });
         read.await.context("reading the configuration broke off")?
+    }
+
+    /// When a commit that was fetched was made; `None` if it can't be told.
+    pub(super) async fn committed(&self, commit: &str) -> Option<Timestamp> {
+        let (repository, commit) = (Arc::clone(&self.repository), commit.to_owned());
+        tokio::task::spawn_blocking(move || repository.committed_at(&commit)).await.ok().flatten()
     }
 
     /// The repository in which runs to an environment are carried out, with all that was fetched.

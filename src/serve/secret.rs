@@ -60,6 +60,38 @@ impl Signature {
     }
 }
 
+/// What notices are signed with.
+#[derive(Clone)]
+pub struct SigningSecret(String);
+
+impl SigningSecret {
+    /// The secret.
+    ///
+    /// # Errors
+    /// If it is too short.
+    pub fn new(secret: String) -> Result<Self, Failure> {
+        if secret.len() < MIN_LENGTH {
+            return Err(Failure::new(format!("the secret of notices has less than {MIN_LENGTH} characters"))
+                .hint("make one with `openssl rand -hex 32`, and give it to the receiver too"));
+        }
+        Ok(Self(secret))
+    }
+
+    /// The signature of a body, as GitHub writes it in `X-Hub-Signature-256`.
+    pub(super) fn sign(&self, body: &[u8]) -> String {
+        // Keys of any length are taken.
+        let mac =
+            Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).map(|mac| mac.chain_update(body).finalize());
+        format!("sha256={}", mac.map(|mac| hex::encode(mac.into_bytes())).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningSecret")
+    }
+}
+
 /// A token that allows everything, as its hash.
 #[derive(Clone)]
 pub struct ApiToken(SecretHash);
@@ -108,6 +140,12 @@ mod tests {
         assert!(signed("another one of some length", Some(SECRET), BODY));
         assert!(!signed(SECRET, None, b"Hello, World?"));
         assert!(!signed("another one of some length", None, BODY));
+    }
+
+    #[test]
+    fn what_is_signed_is_signed_as_github_does() {
+        let header = SigningSecret::new(SECRET.to_owned()).unwrap().sign(BODY);
+        assert_eq!(header.as_bytes(), HEADER);
     }
 
     #[test]

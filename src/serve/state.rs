@@ -40,6 +40,11 @@ impl StateDirectory {
         self.path.join("repositories").join(repository).join("fetched")
     }
 
+    /// The repository in which a pull request is planned.
+    pub(super) fn plans(&self, repository: &str, number: u64) -> PathBuf {
+        self.path.join("repositories").join(repository).join("plans").join(number.to_string())
+    }
+
     /// The repository in which an environment's runs are carried out.
     pub(super) fn place(&self, repository: &str, environment: &str) -> PathBuf {
         self.path.join("repositories").join(repository).join("environments").join(environment)

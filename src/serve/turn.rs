@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::child::{self, Child};
+use super::trace;
 use crate::event::{RunResult, short};
 use crate::failure::Failure;
 use crate::store::{Claim, Ending};
@@ -29,12 +30,16 @@ enum Turn {
 /// Carries a run out and records how it ended.
 pub(super) async fn take(server: Arc<Server>, claim: Claim, cut: CancellationToken) {
     let began = Instant::now();
+    server.metrics.began(&claim.run);
     let lost = CancellationToken::new();
     let keeping = tokio::spawn(keep(Arc::clone(&server), claim.clone(), lost.clone()));
     let turn = carry_out(&server, &claim, &cut, &lost).await;
     record(&server, &claim, turn, began, &lost).await;
     server.news.tell(claim.run.id);
     keeping.abort();
+    if !lost.is_cancelled() {
+        trace::send(&server, claim.run.id);
+    }
     server.queued.notify_one();
 }
 
@@ -102,9 +107,10 @@ async fn begin(server: &Server, claim: &Claim) -> Result<Option<Child>, Failure>
             }
         }
     };
+    let committed = origin.committed(&commit).await;
     origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
     loop {
-        match server.store.deploys(claim, &commit).await {
+        match server.store.deploys(claim, &commit, committed).await {
             Ok(true) => break,
             Ok(false) => return Ok(None),
             Err(failure) => server.log.say(format!("warning: {failure}; trying again")),

@@ -11,7 +11,7 @@ use super::Server;
 use super::hint::Hint;
 use super::problem::Problem;
 use super::secret::Signature;
-use crate::store::{Accepted, Delivery, Full};
+use crate::store::{Accepted, Ask, Delivery, Full};
 
 /// GitHub sends no larger payloads.
 const LIMIT: usize = 25 * 1024 * 1024;
@@ -59,24 +59,34 @@ async fn take(
     let hint = Hint::read(&event, &body.bytes).map_err(|_| {
         Problem::new(
             StatusCode::BAD_REQUEST,
-            "the body is no push as GitHub describes it; is the webhook's content type application/json?",
+            "the body is none as GitHub describes it; is the webhook's content type application/json?",
         )
     })?;
     let answer = match &hint {
-        Hint::Push { repository, .. } if server.origins.get(repository).is_none() => "not served here",
-        Hint::Push { .. } => "accepted",
+        // Whoever runs the server has to want plans: nothing else says that the branch is trusted.
+        Hint::Ask { ask: Ask::Plan { .. }, .. } if server.options.plans == 0 => "ignored",
+        Hint::Push { repository, .. } | Hint::Ask { repository, .. }
+            if server.origins.get(repository).is_none() =>
+        {
+            "not served here"
+        }
+        Hint::Push { .. } | Hint::Ask { .. } => "accepted",
         Hint::Ping => "pong",
         Hint::Nothing => "ignored",
     };
-    let push = match hint {
-        Hint::Push { repository, branch } if answer == "accepted" => Some((repository, branch)),
-        _ => None,
+    let (push, ask) = match hint {
+        Hint::Push { repository, branch } if answer == "accepted" => (Some((repository, branch)), None),
+        Hint::Ask { repository, branch, ask } if answer == "accepted" => {
+            (Some((repository, branch)), Some(ask))
+        }
+        _ => (None, None),
     };
-    let delivery = Delivery { id, digest: hex::encode(Sha256::digest(&*body.bytes)), event, push };
+    let delivery = Delivery { id, digest: hex::encode(Sha256::digest(&*body.bytes)), event, push, ask };
     drop(body);
     match server.inbox.put(delivery).await {
         Ok(Accepted::New) => {
             server.delivered.notify_one();
+            server.asked.notify_one();
             Ok((StatusCode::ACCEPTED, answer))
         }
         Ok(Accepted::Duplicate) => Ok((StatusCode::ACCEPTED, "duplicate")),

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use git2::{ErrorCode, Oid, RepositoryOpenFlags};
+use jiff::Timestamp;
 
 use super::credentials::Token;
 use super::snapshot::Snapshot;
@@ -69,6 +70,14 @@ impl Repository {
         commits
             .and_then(|(older, newer)| self.handle.lock().graph_descendant_of(newer, older))
             .unwrap_or(false)
+    }
+
+    /// When a commit was made; `None` if it is not known here.
+    #[must_use]
+    pub fn committed_at(&self, commit: &str) -> Option<Timestamp> {
+        let git = self.handle.lock();
+        let commit = git.find_commit(Oid::from_str(commit).ok()?).ok()?;
+        Timestamp::from_second(commit.time().seconds()).ok()
     }
 
     fn committed(&self, revision: &str) -> Result<Snapshot> {

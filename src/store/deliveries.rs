@@ -1,4 +1,5 @@
-use sqlx::{Any, Transaction};
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row as _, Transaction};
 
 use super::{Store, failed};
 use crate::failure::Failure;
@@ -12,8 +13,40 @@ pub struct Delivery {
     pub digest: String,
     /// `push`, `ping`, or what else GitHub calls it.
     pub event: String,
-    /// The repository and the branch that were pushed to; nothing follows from a delivery without.
+    /// The repository and the branch that it tells of; nothing follows from a delivery without.
     pub push: Option<(String, String)>,
+    /// What it asks for, if it tells of no push.
+    pub ask: Option<Ask>,
+}
+
+/// What somebody asks for on GitHub beside pushing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Deploying the branch's head to an environment once more.
+    Again {
+        /// The environment's name.
+        environment: String,
+    },
+    /// Showing what a pull request from the branch would change.
+    Plan {
+        /// The pull request.
+        number: u64,
+        /// The branch that it is to be merged into.
+        base: String,
+    },
+}
+
+/// Something that is asked for and not settled yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The delivery.
+    pub delivery: String,
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// What is asked for.
+    pub ask: Ask,
 }
 
 /// What became of a delivery that was to be stored.
@@ -40,8 +73,13 @@ impl Store {
         let mut accepted = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             let (repository, branch) = delivery.push.clone().unzip();
-            let insert = "INSERT INTO deliveries (id, digest, event, repository, branch, received, outcome) \
-                          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+            let (environment, number, base) = match delivery.ask.clone() {
+                Some(Ask::Again { environment }) => (Some(environment), None, None),
+                Some(Ask::Plan { number, base }) => (None, i64::try_from(number).ok(), Some(base)),
+                None => (None, None, None),
+            };
+            let insert = "INSERT INTO deliveries (id, digest, event, repository, branch, received, outcome, environment, \
+                          pull_request, base) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
             let done = sqlx::query(insert)
                 .bind(&delivery.id)
                 .bind(&delivery.digest)
@@ -50,6 +88,9 @@ impl Store {
                 .bind(branch)
                 .bind(now)
                 .bind(delivery.push.is_none().then_some("nothing to do"))
+                .bind(environment)
+                .bind(number)
+                .bind(base)
                 .execute(&mut *transaction)
                 .await?;
             accepted.push(if done.rows_affected() == 0 { Accepted::Duplicate } else { Accepted::New });
@@ -63,7 +104,8 @@ impl Store {
     /// # Errors
     /// If they can't be read.
     pub async fn unsettled(&self) -> Result<Vec<(String, String)>, Failure> {
-        let select = "SELECT DISTINCT repository, branch FROM deliveries WHERE outcome IS NULL";
+        let select = "SELECT DISTINCT repository, branch FROM deliveries WHERE outcome IS NULL AND environment IS NULL \
+                      AND pull_request IS NULL";
         sqlx::query_as(select).fetch_all(&self.pool).await.map_err(failed("reading deliveries"))
     }
 
@@ -72,9 +114,24 @@ impl Store {
     /// # Errors
     /// If they can't be read.
     pub async fn unsettled_of(&self, repository: &str, branch: &str) -> Result<Vec<String>, Failure> {
-        let select = "SELECT id FROM deliveries WHERE outcome IS NULL AND repository = $1 AND branch = $2";
+        let select = "SELECT id FROM deliveries WHERE outcome IS NULL AND repository = $1 AND branch = $2 \
+                      AND environment IS NULL AND pull_request IS NULL";
         let select = sqlx::query_scalar(select).bind(repository.to_owned()).bind(branch.to_owned());
         select.fetch_all(&self.pool).await.map_err(failed("reading deliveries"))
+    }
+
+    /// What is asked for and not settled yet, in the order in which it came.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub async fn asked(&self) -> Result<Vec<Asked>, Failure> {
+        let asked = async {
+            let select = "SELECT id, repository, branch, environment, pull_request, base FROM deliveries WHERE outcome IS NULL \
+                          AND (environment IS NOT NULL OR pull_request IS NOT NULL) ORDER BY received, id";
+            let rows = sqlx::query(select).fetch_all(&self.pool).await?;
+            rows.iter().map(asked).collect::<Result<_, sqlx::Error>>()
+        };
+        asked.await.map_err(failed("reading deliveries"))
     }
 
     /// Notes what followed from deliveries.
@@ -89,6 +146,19 @@ impl Store {
         };
         settle.await.map_err(failed("settling deliveries"))
     }
+}
+
+fn asked(row: &AnyRow) -> Result<Asked, sqlx::Error> {
+    let ask = match row.try_get::<Option<i64>, _>("pull_request")? {
+        Some(number) => Ask::Plan { number: number.cast_unsigned(), base: row.try_get("base")? },
+        None => Ask::Again { environment: row.try_get("environment")? },
+    };
+    Ok(Asked {
+        delivery: row.try_get("id")?,
+        repository: row.try_get("repository")?,
+        branch: row.try_get("branch")?,
+        ask,
+    })
 }
 
 pub(super) async fn note(

@@ -44,6 +44,17 @@ impl Store {
         append.await.map_err(failed("storing events"))
     }
 
+    /// A run's first events that tell of a step that failed, as they were written.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub async fn failures(&self, run: i64, limit: u16) -> Result<Vec<String>, Failure> {
+        let select = "SELECT line FROM events WHERE run = $1 AND line LIKE '%\"event\":\"step_finished\"%' \
+                      AND line LIKE '%\"kind\":\"failed\"%' ORDER BY sequence LIMIT $2";
+        let select = sqlx::query_scalar(select).bind(run).bind(i64::from(limit));
+        select.fetch_all(&self.pool).await.map_err(failed("reading events"))
+    }
+
     /// A run's events with their numbers, from a number on, as they were written.
     ///
     /// # Errors

@@ -46,11 +46,11 @@ impl Enqueued {
 /// What is to be done with a request, given the environment's waiting run and the last one that began.
 ///
 /// What was tried is not tried again on a mere hint, however it ended: otherwise a commit that can't be deployed would be
-/// deployed for ever. Who asks through the API gets a run.
+/// deployed for ever. Who asks, through the API or on GitHub, gets a run.
 fn decide(request: &Request, waiting: Option<&Run>, last: Option<&Run>) -> Option<i64> {
     match (waiting, last) {
         (Some(waiting), _) => (waiting.commit == request.commit).then_some(waiting.id),
-        (None, Some(last)) if request.cause != Cause::Api => {
+        (None, Some(last)) if !matches!(request.cause, Cause::Api | Cause::Rerun) => {
             (last.commit == request.commit && last.branch == request.branch).then_some(last.id)
         }
         (None, _) => None,

@@ -73,6 +73,8 @@ pub enum Cause {
     Poll,
     /// Somebody, through the API.
     Api,
+    /// Somebody who had a check run again on GitHub.
+    Rerun,
 }
 
 /// The word that a value is in the store, the same as in JSON.

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::{Any, Transaction};
 
-use super::run::{run, select, word};
+use super::run::{run, select, time, word};
 use super::{Run, State, Store, failed, later};
 use crate::event::RunResult;
 use crate::failure::Failure;
@@ -58,7 +59,8 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
-            Ok(Some(Claim { run: Run { state: State::Running, ..next }, fence }))
+            let started = Some(time(now)?);
+            Ok(Some(Claim { run: Run { state: State::Running, started, ..next }, fence }))
         };
         claim.await.map_err(failed("taking a run"))
     }
@@ -77,16 +79,25 @@ impl Store {
         renew.await.map_err(failed("renewing a lease"))
     }
 
-    /// Notes which commit a run deploys; false if the lease was lost. A run that waits to deploy the same commit is not
+    /// Notes which commit a run deploys, and when that was made; false if the lease was lost. A run that waits to deploy the same commit is not
     /// needed any more.
     ///
     /// # Errors
     /// If the store can't be asked.
-    pub async fn deploys(&self, claim: &Claim, commit: &str) -> Result<bool, Failure> {
+    pub async fn deploys(
+        &self,
+        claim: &Claim,
+        commit: &str,
+        committed: Option<Timestamp>,
+    ) -> Result<bool, Failure> {
         let deploys = async {
             let (mut transaction, _) = self.begin_change().await?;
-            let update = "UPDATE runs SET commit_id = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
-            let update = sqlx::query(update).bind(commit.to_owned()).bind(claim.run.id).bind(claim.fence);
+            let update = "UPDATE runs SET commit_id = $1, committed = $2 WHERE id = $3 AND fence = $4 AND state = 'running'";
+            let update = sqlx::query(update)
+                .bind(commit.to_owned())
+                .bind(committed.map(Timestamp::as_millisecond))
+                .bind(claim.run.id)
+                .bind(claim.fence);
             if update.execute(&mut *transaction).await?.rows_affected() == 0 {
                 return Ok(false);
             }

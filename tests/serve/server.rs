@@ -15,6 +15,7 @@ use crate::support::{Cloud, Repository, until};
 
 pub(crate) const SECRET: &str = "canary/webhook+secret";
 pub(crate) const OLD_SECRET: &str = "canary/webhook+secret+of+yesterday";
+pub(crate) const NOTIFY_SECRET: &str = "canary/notify+secret";
 pub(crate) const TOKEN: &str = "canary/api+token";
 
 pub(crate) const PIPELINE: &str = r#"
@@ -43,6 +44,8 @@ pub(crate) struct Place {
     pub(crate) author: Repository,
     directory: TempDir,
     pub(crate) cloud: Cloud,
+    /// What its servers get beside what all get.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Place {
@@ -50,7 +53,7 @@ impl Place {
         let author = Repository::with(files);
         let directory = TempDir::new().expect("a directory");
         let cloud = Cloud::of(&author.project);
-        let place = Self { author, directory, cloud };
+        let place = Self { author, directory, cloud, variables: Vec::new() };
         let bare = place.remote().display().to_string();
         place.author.git(&["clone", "--quiet", "--bare", ".", &bare]);
         place.author.git(&["remote", "add", "origin", &bare]);
@@ -127,6 +130,11 @@ impl Place {
         self.start(&self.state().display().to_string(), poll, more)
     }
 
+    /// A server that writes its own lines in a format.
+    pub(crate) fn serve_and_say(&self, format: &str) -> Server {
+        self.serve(&["--log", format])
+    }
+
     /// A server with a state directory of its own.
     pub(crate) fn serve_elsewhere(&self, state: &str, more: &[&str]) -> Server {
         self.start(state, "1h", more)
@@ -143,6 +151,7 @@ impl Place {
         let served = format!("octo/shop={}", self.remote().display());
         let mut command = self.command(&served, state, poll);
         command.args(more);
+        command.envs(self.variables.clone());
         Server::start(command)
     }
 
@@ -152,14 +161,21 @@ impl Place {
         command
     }
 
-    /// Waits until it is settled what follows from every delivery.
+    /// Waits until it is settled what follows from every delivery of a push.
     pub(crate) fn until_settled(&self) {
+        self.until_empty(async |store| store.unsettled().await.expect("deliveries").is_empty());
+    }
+
+    /// The same for what is asked for beside pushes.
+    pub(crate) fn until_nothing_is_asked(&self) {
+        self.until_empty(async |store| store.asked().await.expect("deliveries").is_empty());
+    }
+
+    fn until_empty(&self, is_empty: impl AsyncFn(&pipeline::store::Store) -> bool) {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let file = pipeline::store::Place::Sqlite(self.state().join("pipeline.db"));
         let store = runtime.block_on(pipeline::store::Store::open_existing(&file)).expect("a store");
-        until("no delivery that waits", || {
-            runtime.block_on(store.unsettled()).expect("deliveries").is_empty().then_some(())
-        });
+        until("no delivery that waits", || runtime.block_on(is_empty(&store)).then_some(()));
         runtime.block_on(store.close());
     }
 
@@ -181,6 +197,7 @@ impl Server {
             .env("PIPELINE_WEBHOOK_SECRET", SECRET)
             .env("PIPELINE_WEBHOOK_SECRET_OLD", OLD_SECRET)
             .env("PIPELINE_API_TOKEN", TOKEN)
+            .env("PIPELINE_NOTIFY_SECRET", NOTIFY_SECRET)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the pipeline");
@@ -198,7 +215,9 @@ impl Server {
             if let Some(status) = server.child.try_wait().expect("a status") {
                 panic!("ended with {status}: {said}");
             }
-            Some(said.lines().find_map(|line| line.strip_prefix("listening on "))?.to_owned())
+            let (_, address) = said.split_once("listening on ")?;
+            let end = address.find(['\n', '"'])?;
+            Some(address[..end].to_owned())
         });
         server
     }
@@ -313,7 +332,9 @@ impl Drop for Server {
 /// Checks that no secret of the server stands in a text.
 #[track_caller]
 pub(crate) fn check(text: &str) {
-    for secret in [SECRET, OLD_SECRET, TOKEN, "canary/secret+access=key", "canary/session+token=="] {
+    for secret in
+        [SECRET, OLD_SECRET, TOKEN, NOTIFY_SECRET, "canary/secret+access=key", "canary/session+token=="]
+    {
         assert!(!text.contains(secret), "`{secret}` came out:\n{text}");
     }
 }
