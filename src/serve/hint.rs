@@ -26,7 +26,7 @@ struct Push {
 }
 
 #[derive(Deserialize)]
-struct CheckRun {
+struct CheckTold {
     action: String,
     check_run: Check,
     repository: Repository,
@@ -44,7 +44,7 @@ struct Suite {
 }
 
 #[derive(Deserialize)]
-struct PullRequest {
+struct Proposed {
     action: String,
     number: u64,
     pull_request: Ends,
@@ -97,7 +97,7 @@ impl Hint {
 
 impl Hint {
     /// A check of a step of a run that is to run again: the run does, as a whole.
-    fn of_check(told: CheckRun) -> Self {
+    fn of_check(told: CheckTold) -> Self {
         let branch = told.check_run.check_suite.and_then(|suite| suite.head_branch);
         match (told.action.as_str(), branch, environment_of(&told.check_run.name)) {
             ("rerequested", Some(branch), Some(environment)) if is_branch_name(&branch) => {
@@ -109,7 +109,7 @@ impl Hint {
     }
 
     /// A pull request from a branch of the repository itself. What comes from a fork is not looked at.
-    fn of_pull_request(told: PullRequest) -> Self {
+    fn of_pull_request(told: Proposed) -> Self {
         let Ends { head, base } = told.pull_request;
         let repository = told.repository.full_name;
         let new = matches!(told.action.as_str(), "opened" | "synchronize" | "reopened");
