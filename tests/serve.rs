@@ -9,6 +9,8 @@ mod server;
 mod access;
 #[path = "serve/app.rs"]
 mod app;
+#[path = "serve/approvals.rs"]
+mod approvals;
 #[path = "serve/browser.rs"]
 mod browser;
 #[path = "serve/crashes.rs"]
@@ -19,6 +21,8 @@ mod deliveries;
 mod drift;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/rollbacks.rs"]
+mod rollbacks;
 #[path = "serve/runs.rs"]
 mod runs;
 #[path = "serve/shared.rs"]

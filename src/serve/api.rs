@@ -3,15 +3,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::Access;
 use super::problem::Problem;
-use super::{Server, dispatch};
-use crate::store::{Audited, Cause, Drift, Level, Request, Run, Runs};
+use super::{Server, act};
+use crate::store::{Audited, Cause, Drift, Level, Run, Runs};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -25,21 +26,15 @@ pub(super) fn router() -> Router<Arc<Server>> {
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
+        .route("/api/runs/{id}/again", post(again))
+        .route("/api/runs/{id}/rollback", post(roll_back))
+        .route("/api/runs/{id}/approve", post(approve))
+        .route("/api/runs/{id}/reject", post(reject))
+        .route("/api/runs/{id}/priority", post(prioritize))
+        .route("/api/environments", get(environments))
         .route("/api/drift", get(drift))
         .route("/api/audit", get(audit))
         .route("/api/session", get(session))
-}
-
-/// A wish for a run.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wish {
-    /// May be left out where only one is served.
-    repository: Option<String>,
-    environment: String,
-    branch: String,
-    #[serde(default)]
-    priority: i64,
 }
 
 async fn ask(
@@ -47,42 +42,109 @@ async fn ask(
     access: Access,
     body: Body,
 ) -> Result<(StatusCode, Json<Run>), Problem> {
-    let body = server.room.read(body, LIMIT).await?;
-    let wish: Wish = serde_json::from_slice(&body.bytes).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("the body is no request for a run: {error}"))
-    })?;
-    let unprocessable = |message: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
-    let origin = match &wish.repository {
-        Some(name) => server.origins.get(name),
-        None => server.origins.only(),
-    };
-    let origin = origin
-        .filter(|origin| access.may(&origin.served.name, Level::Read))
-        .ok_or_else(|| unprocessable("the repository is not served here, or not named".into()))?;
-    access.require(&origin.served.name, Level::Run)?;
-    let wanted = dispatch::wanted(&server, origin, &wish.branch, Cause::Api)
-        .await
-        .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;
-    let requests = wanted.map_err(unprocessable)?;
-    let request = requests.into_iter().find(|request| request.environment == wish.environment);
-    let request = request.ok_or_else(|| {
-        unprocessable(format!(
-            "branch {} is not the branch of an environment {}",
-            wish.branch, wish.environment
-        ))
-    })?;
-    let request = Request { priority: wish.priority, ..request };
-    let enqueued = server.store.ask(&request, &access.by()).await;
-    let enqueued = enqueued.map_err(|error| server.unavailable(&error))?;
-    server.queued.notify_one();
-    Ok((StatusCode::ACCEPTED, Json(find(&server, &access, enqueued.run()).await?)))
+    let wish = read(&server, body).await?;
+    act::ask(&server, &access, &wish).await.map(accepted)
 }
 
-/// A run that somebody may see.
-async fn find(server: &Server, access: &Access, id: i64) -> Result<Run, Problem> {
-    let run = server.store.run(id).await.map_err(|error| server.unavailable(&error))?;
-    let run = run.filter(|run| access.may(&run.repository, Level::Read));
-    run.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
+async fn again(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+) -> Result<(StatusCode, Json<Run>), Problem> {
+    act::again(&server, &access, id).await.map(accepted)
+}
+
+async fn roll_back(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+) -> Result<(StatusCode, Json<Run>), Problem> {
+    act::roll_back(&server, &access, id).await.map(accepted)
+}
+
+fn accepted(run: Run) -> (StatusCode, Json<Run>) {
+    (StatusCode::ACCEPTED, Json(run))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approving {
+    digest: String,
+}
+
+async fn approve(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+    body: Body,
+) -> Result<Json<Run>, Problem> {
+    let Approving { digest } = read(&server, body).await?;
+    act::approve(&server, &access, id, &digest).await.map(Json)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rejecting {
+    digest: Option<String>,
+}
+
+async fn reject(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+    body: Body,
+) -> Result<Json<Run>, Problem> {
+    let Rejecting { digest } = read(&server, body).await?;
+    act::reject(&server, &access, id, digest.as_deref()).await.map(Json)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prioritizing {
+    priority: i64,
+}
+
+async fn prioritize(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+    body: Body,
+) -> Result<Json<Run>, Problem> {
+    let Prioritizing { priority } = read(&server, body).await?;
+    act::prioritize(&server, &access, id, priority).await.map(Json)
+}
+
+/// Reads a body in JSON.
+async fn read<T: DeserializeOwned>(server: &Server, body: Body) -> Result<T, Problem> {
+    let body = server.room.read(body, LIMIT).await?;
+    serde_json::from_slice(&body.bytes).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not what this request takes: {error}"))
+    })
+}
+
+/// An environment, and what happened there last.
+#[derive(Serialize)]
+struct Newest {
+    repository: String,
+    environment: String,
+    /// Whether it was rolled back, and is held there until something newer is pushed.
+    held_back: bool,
+    run: Run,
+}
+
+async fn environments(
+    State(server): State<Arc<Server>>,
+    access: Access,
+) -> Result<Json<Vec<Newest>>, Problem> {
+    let runs = server.store.environments(access.repositories(&server, Level::Read)).await;
+    let runs = runs.map_err(|error| server.unavailable(&error))?;
+    let newest = |run: Run| Newest {
+        repository: run.repository.clone(),
+        environment: run.environment.clone(),
+        held_back: run.cause == Cause::Rollback,
+        run,
+    };
+    Ok(Json(runs.into_iter().map(newest).collect()))
 }
 
 #[derive(Deserialize)]
@@ -112,7 +174,7 @@ async fn one(
     access: Access,
     Path(id): Path<i64>,
 ) -> Result<Json<Run>, Problem> {
-    find(&server, &access, id).await.map(Json)
+    act::find(&server, &access, id).await.map(Json)
 }
 
 async fn drift(State(server): State<Arc<Server>>, access: Access) -> Result<Json<Vec<Drift>>, Problem> {
@@ -140,7 +202,7 @@ async fn events(
     Path(id): Path<i64>,
     Query(From { from }): Query<From>,
 ) -> Result<Json<Vec<Numbered>>, Problem> {
-    find(&server, &access, id).await?;
+    act::find(&server, &access, id).await?;
     let lines = server.store.events(id, from, EVENTS).await.map_err(|error| server.unavailable(&error))?;
     let numbered = |(sequence, line): (i64, String)| {
         serde_json::from_str(&line).ok().map(|event| Numbered { sequence, event })

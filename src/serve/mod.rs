@@ -4,7 +4,9 @@
 //! at the time when the run begins. Each run is a process of its own, `pipeline run`.
 
 mod access;
+mod act;
 mod api;
+mod approval;
 mod body;
 mod child;
 mod dispatch;
@@ -19,6 +21,7 @@ mod poll;
 mod problem;
 mod secret;
 mod state;
+mod task;
 mod turn;
 mod webhook;
 mod work;
