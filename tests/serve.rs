@@ -17,10 +17,18 @@ mod browser;
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/description.rs"]
+mod description;
 #[path = "serve/drift.rs"]
 mod drift;
+#[path = "serve/examples.rs"]
+mod examples;
+#[path = "serve/fire.rs"]
+mod fire;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/pushes.rs"]
+mod pushes;
 #[path = "serve/rollbacks.rs"]
 mod rollbacks;
 #[path = "serve/runs.rs"]

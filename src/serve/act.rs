@@ -4,10 +4,12 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::access::Access;
+use super::extract::whole;
 use super::problem::Problem;
 use super::{Server, dispatch};
 use crate::event::RunResult;
 use crate::failure::Failure;
+use crate::source::is_branch_name;
 use crate::store::{Cause, Level, Request, Run, Unfit};
 
 /// A wish for a run.
@@ -18,7 +20,7 @@ pub(super) struct Wish {
     pub(super) repository: Option<String>,
     pub(super) environment: String,
     pub(super) branch: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub(super) priority: i64,
 }
 
@@ -32,10 +34,13 @@ pub(super) async fn ask(server: &Server, access: &Access, wish: &Wish) -> Result
         .filter(|origin| access.may(&origin.served.name, Level::Read))
         .ok_or_else(|| unprocessable("the repository is not served here, or not named"))?;
     access.require(&origin.served.name, Level::Run)?;
+    if !is_branch_name(&wish.branch) {
+        return Err(unprocessable(format!("`{}` is no name of a branch", wish.branch)));
+    }
     let wanted = dispatch::wanted(server, origin, &wish.branch, Cause::Api)
         .await
         .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;
-    let requests = wanted.map_err(unprocessable)?;
+    let requests = wanted.map_err(|nothing| unprocessable(nothing.to_string()))?;
     let request = requests.into_iter().find(|request| request.environment == wish.environment);
     let request = request.ok_or_else(|| {
         let Wish { branch, environment, .. } = wish;

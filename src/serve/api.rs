@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::Access;
+use super::extract::{Path, Query, whole};
 use super::problem::Problem;
 use super::{Server, act};
 use crate::store::{Audited, Cause, Drift, Level, Run, Runs};
@@ -35,6 +36,7 @@ pub(super) fn router() -> Router<Arc<Server>> {
         .route("/api/drift", get(drift))
         .route("/api/audit", get(audit))
         .route("/api/session", get(session))
+        .merge(super::description::router())
 }
 
 async fn ask(
@@ -101,6 +103,7 @@ async fn reject(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Prioritizing {
+    #[serde(deserialize_with = "whole")]
     priority: i64,
 }
 

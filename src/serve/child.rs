@@ -3,7 +3,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
+use super::thin::Thin;
 use crate::diagnostic::visible_lines;
 use crate::event::{Event, RunResult};
 use crate::failure::Failure;
@@ -25,6 +26,9 @@ const OWN: [&str; 4] =
 
 /// How many lines wait to be stored, and are stored at once.
 const LINES: usize = 1024;
+
+/// The pause between two times that events are stored: what comes meanwhile is stored together.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// How many of the last lines that are no events are remembered of a process that does not say how it ended.
 const TAIL: usize = 20;
@@ -147,20 +151,22 @@ struct Heard {
     plan: Option<PlanDigest>,
     /// The last lines that are no events.
     tail: VecDeque<String>,
+    /// What of its progress was remembered.
+    thin: Thin,
 }
 
 impl Heard {
-    /// Takes a line; gives it back if it is an event.
+    /// Takes a line; gives it back if it is an event to remember.
     fn take(&mut self, line: Line) -> Option<String> {
         let text = match line {
             Line::Err(text) => text,
             Line::Out(text) => match serde_json::from_str(&text) {
                 Ok(event) => {
-                    if let Event::Finished { result, digest, .. } = event {
+                    if let Event::Finished { result, ref digest, .. } = event {
                         self.result = Some(result);
-                        self.plan = digest;
+                        self.plan.clone_from(digest);
                     }
-                    return Some(text);
+                    return self.thin.keeps(&event, Instant::now()).then_some(text);
                 }
                 Err(_) => text,
             },
@@ -173,11 +179,22 @@ impl Heard {
     }
 }
 
+/// Waits for lines, until this time for those that come behind them; false if there are none any more.
+async fn gather(receiver: &mut Receiver<Line>, lines: &mut Vec<Line>, until: Instant) -> bool {
+    let there = receiver.recv_many(lines, LINES).await > 0;
+    while there && lines.len() < LINES {
+        let Ok(Some(line)) = tokio::time::timeout_at(until.into(), receiver.recv()).await else { break };
+        lines.push(line);
+    }
+    there
+}
+
 /// Stores the events as they come. While the store is away the process is not kept from its work: it waits for nobody who
 /// reads.
 async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> Heard {
     let (mut heard, mut lines) = (Heard::default(), Vec::new());
-    while receiver.recv_many(&mut lines, LINES).await > 0 {
+    let mut pause = Instant::now();
+    while gather(&mut receiver, &mut lines, pause).await {
         let events: Vec<String> = lines.drain(..).filter_map(|line| heard.take(line)).collect();
         while !events.is_empty() {
             match server.store.append(claim, &events).await {
@@ -187,6 +204,7 @@ async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> 
             }
             tokio::time::sleep(AGAIN).await;
         }
+        pause = Instant::now() + GATHER;
     }
     heard
 }

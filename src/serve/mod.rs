@@ -8,9 +8,12 @@ mod act;
 mod api;
 mod approval;
 mod body;
+mod buffer;
 mod child;
+mod description;
 mod dispatch;
 mod drift;
+mod extract;
 mod health;
 mod hint;
 mod http;
@@ -22,6 +25,7 @@ mod problem;
 mod secret;
 mod state;
 mod task;
+mod thin;
 mod turn;
 mod webhook;
 mod work;
@@ -70,6 +74,8 @@ pub struct Options {
     pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
+    /// How long a run is this server's; it is renewed three times in that time.
+    pub lease: Duration,
     /// How long runs may go on once the server is told to end, before they are told too.
     pub drain: Duration,
     /// How long ended runs are remembered.

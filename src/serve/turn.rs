@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::{self, Child};
 use super::task::{Next, Task};
-use super::work::LEASE;
 use super::{Server, approval};
 use crate::event::{RunResult, short};
 use crate::failure::Failure;
@@ -45,12 +44,20 @@ pub(super) async fn take(server: Arc<Server>, claim: Claim, cut: CancellationTok
 /// Renews the lease time and again, until it is lost.
 async fn keep(server: Arc<Server>, claim: Claim, lost: CancellationToken) {
     loop {
-        tokio::time::sleep(LEASE / 4).await;
-        match server.store.renew(&claim, LEASE).await {
+        tokio::time::sleep(server.options.lease / 4).await;
+        match server.store.renew(&claim, server.options.lease).await {
             Ok(true) => {}
-            Ok(false) => return lost.cancel(),
+            Ok(false) => return lose(&server, &claim, &lost),
             Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
         }
+    }
+}
+
+/// The run is another server's by now: what still goes on of it here is told to end.
+fn lose(server: &Server, claim: &Claim, lost: &CancellationToken) {
+    if !lost.is_cancelled() {
+        server.log.say(format!("warning: run {} was lost to another server", claim.run.id));
+        lost.cancel();
     }
 }
 
@@ -68,7 +75,11 @@ async fn carry_out(
         () = stopped(server, lost) => return Turn::Broken,
     };
     let (place, mut task) = match begun {
-        Ok(begun) => begun,
+        Ok(Some(begun)) => begun,
+        Ok(None) => {
+            lose(server, claim, lost);
+            return Turn::Broken;
+        }
         Err(failure) => return failed(failure),
     };
     loop {
@@ -105,8 +116,8 @@ struct Ready {
     commit: String,
 }
 
-/// Waits for the place, looks the head up, and finds out what a process is to do.
-async fn begin(server: &Server, claim: &Claim) -> Result<(Ready, Task), Failure> {
+/// Waits for the place, looks the head up, and finds out what a process is to do. Who has lost the run does nothing.
+async fn begin(server: &Server, claim: &Claim) -> Result<Option<(Ready, Task)>, Failure> {
     let run = &claim.run;
     let origin = server.origins.get(&run.repository);
     let origin =
@@ -129,13 +140,17 @@ async fn begin(server: &Server, claim: &Claim) -> Result<(Ready, Task), Failure>
     };
     origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
     let task = Task::first(run, approval::is_required(server, origin, run, &commit).await?);
-    while let Err(failure) = server.store.deploys(claim, &commit).await {
-        server.log.say(format!("warning: {failure}; trying again"));
+    loop {
+        match server.store.deploys(claim, &commit).await {
+            Ok(true) => break,
+            Ok(false) => return Ok(None),
+            Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
+        }
         tokio::time::sleep(AGAIN).await;
     }
     let (id, short) = (run.id, short(&commit));
     server.log.say(format!("run {id}: {short} to {} of {}", run.environment, run.repository));
-    Ok((Ready { directory, commit }, task))
+    Ok(Some((Ready { directory, commit }, task)))
 }
 
 /// Waits until no process deploys to the environment from here: one that an earlier server began may go on without it.
@@ -171,13 +186,16 @@ fn lock_of(directory: &Path) -> PathBuf {
 async fn record(server: &Server, claim: &Claim, turn: Turn, began: Instant, lost: &CancellationToken) {
     let id = claim.run.id;
     loop {
+        if lost.is_cancelled() {
+            return;
+        }
         let recorded = match &turn {
             Turn::Ended(ending) => server.store.end(claim, ending).await,
             Turn::Planned(plan) => server.store.planned(claim, plan).await,
             Turn::Broken => server.store.give_back(claim).await.map(|()| true),
         };
         match (recorded, &turn) {
-            (Ok(false), _) => return server.log.say(format!("warning: run {id} was lost to another server")),
+            (Ok(false), _) => return lose(server, claim, lost),
             (Ok(true), Turn::Broken) => return server.log.say(format!("run {id} is to be begun anew")),
             (Ok(true), Turn::Planned(_)) => {
                 return server.log.say(format!("run {id} has a plan that is to be approved"));
@@ -186,7 +204,6 @@ async fn record(server: &Server, claim: &Claim, turn: Turn, began: Instant, lost
                 server.metrics.ended(ending.result, began.elapsed());
                 return server.log.say(format!("run {id}: {}", ending.result.as_str()));
             }
-            (Err(_), _) if lost.is_cancelled() => return,
             (Err(failure), _) => server.log.say(format!("warning: {failure}; trying again")),
         }
         tokio::time::sleep(AGAIN).await;

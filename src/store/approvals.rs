@@ -4,7 +4,7 @@ use super::audit::{Act, note};
 use super::run::{run, select, word};
 use super::stage::{Move, Stage, Unfit, go};
 use super::work::waits_behind;
-use super::{By, Claim, Run, State, Store, failed, now};
+use super::{By, Claim, Run, State, Store, failed};
 use crate::event::RunResult;
 use crate::failure::Failure;
 use crate::plan::PlanDigest;
@@ -25,7 +25,8 @@ impl Store {
             let behind = waits_behind(&mut transaction, &held).await?;
             let digest = digest.to_string();
             let Ok(stage) = go(&held, Move::Planned { digest: &digest, behind }) else { return Ok(false) };
-            write(&mut transaction, &held, &stage, None).await?;
+            let now = self.now(&mut *transaction).await?;
+            write(&mut transaction, now, &held, &stage, None).await?;
             transaction.commit().await?;
             Ok(true)
         };
@@ -62,7 +63,8 @@ impl Store {
             State::Queued => (Act::Approved, None),
             _ => (Act::Rejected, Some(format!("rejected by {}", by.who))),
         };
-        write(&mut transaction, &there, &stage, reason).await?;
+        let now = self.now(&mut *transaction).await?;
+        write(&mut transaction, now, &there, &stage, reason).await?;
         let plan = there.plan.as_deref().unwrap_or_default();
         let subject = format!("run {id} to {}, plan {plan}", there.environment);
         note(&mut transaction, by, act, &there.repository, &subject).await?;
@@ -74,6 +76,7 @@ impl Store {
 /// Writes where a run is now. Nobody holds it any more.
 async fn write(
     transaction: &mut Transaction<'static, Any>,
+    now: i64,
     there: &Run,
     stage: &Stage,
     reason: Option<String>,
@@ -88,7 +91,7 @@ async fn write(
         .bind(stage.superseded_by)
         .bind((stage.state == State::Ended).then(|| word(RunResult::Refused)))
         .bind(reason)
-        .bind(has_ended.then(now))
+        .bind(has_ended.then_some(now))
         .bind(there.id)
         .execute(&mut **transaction)
         .await

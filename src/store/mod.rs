@@ -5,12 +5,14 @@
 
 mod approvals;
 mod audit;
+mod clock;
 mod connect;
 mod deliveries;
 mod drift;
 mod events;
 mod inbox;
 mod queue;
+mod refusal;
 mod retention;
 mod rights;
 mod run;
@@ -26,6 +28,7 @@ pub use deliveries::{Accepted, Delivery};
 pub use drift::{Drift, DriftLook};
 pub use inbox::{Full, Inbox};
 pub use queue::{Enqueued, Request};
+pub use refusal::Refusal;
 pub use rights::{Level, Rights};
 pub use run::{Cause, Run, Runs, State};
 pub use secret::{Secret, SecretHash};
@@ -38,14 +41,14 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// Times in the store: milliseconds since 1970.
+/// Times in the store: milliseconds since 1970. Leases go by the [store's own](clock) clock instead.
 fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// A time from now.
-fn later(time: Duration) -> i64 {
-    now().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+/// A time, so much later.
+fn later(than: i64, time: Duration) -> i64 {
+    than.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// What failed when the store was asked for something.

@@ -3,8 +3,8 @@ use sqlx::{Any, Transaction};
 use super::audit::{self, Act};
 use super::deliveries::note;
 use super::run::{run, select, word};
-use super::{By, Cause, Run, State, Store, failed, now};
-use crate::event::short;
+use super::{By, Cause, Run, State, Store, failed};
+use crate::event::{RunResult, short};
 use crate::failure::Failure;
 
 /// A wish to have a branch's head deployed to an environment.
@@ -73,9 +73,10 @@ impl Store {
     ) -> Result<Vec<Enqueued>, Failure> {
         let enqueue = async {
             let (mut transaction, mut number) = self.begin_change().await?;
+            let now = self.now(&mut *transaction).await?;
             let mut enqueued = Vec::with_capacity(requests.len());
             for request in requests {
-                enqueued.push(put(&mut transaction, number, request).await?);
+                enqueued.push(put(&mut transaction, number, now, request, None).await?);
                 let count = "UPDATE counter SET value = value + 1 RETURNING value";
                 number = sqlx::query_scalar(count).fetch_one(&mut *transaction).await?;
             }
@@ -85,9 +86,7 @@ impl Store {
         };
         enqueue.await.map_err(failed("putting runs into the queue"))
     }
-}
 
-impl Store {
     /// Puts a run into the queue that somebody asks for, and notes who.
     ///
     /// # Errors
@@ -99,7 +98,8 @@ impl Store {
         };
         let ask = async {
             let (mut transaction, number) = self.begin_change().await?;
-            let enqueued = put(&mut transaction, number, request).await?;
+            let now = self.now(&mut *transaction).await?;
+            let enqueued = put(&mut transaction, number, now, request, None).await?;
             let subject = format!("run {} to {}{more}", enqueued.run(), request.environment);
             audit::note(&mut transaction, by, act, &request.repository, &subject).await?;
             transaction.commit().await?;
@@ -131,7 +131,7 @@ impl Store {
     }
 }
 
-fn outcome(enqueued: &[Enqueued]) -> String {
+pub(super) fn outcome(enqueued: &[Enqueued]) -> String {
     let runs: Vec<String> = enqueued.iter().map(|enqueued| enqueued.run().to_string()).collect();
     if runs.is_empty() {
         "no environment has this branch".to_owned()
@@ -140,10 +140,13 @@ fn outcome(enqueued: &[Enqueued]) -> String {
     }
 }
 
-async fn put(
+/// Puts a run into the queue; or if it is known that it can't be carried out, and why, among those that have failed.
+pub(super) async fn put(
     transaction: &mut Transaction<'static, Any>,
     number: i64,
+    now: i64,
     request: &Request,
+    refusal: Option<&str>,
 ) -> Result<Enqueued, sqlx::Error> {
     let waiting = newest(transaction, request, "state IN ('queued', 'waiting')").await?;
     let followed = newest(transaction, request, "started IS NOT NULL AND cause <> 'rollback'").await?;
@@ -154,13 +157,13 @@ async fn put(
         sqlx::query("UPDATE runs SET state = $1, superseded_by = $2, ended = $3 WHERE id = $4")
             .bind(word(State::Superseded))
             .bind(number)
-            .bind(now())
+            .bind(now)
             .bind(waiting.id)
             .execute(&mut **transaction)
             .await?;
     }
-    let insert = "INSERT INTO runs (id, repository, environment, branch, commit_id, cause, priority, state, created) \
-                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let insert = "INSERT INTO runs (id, repository, environment, branch, commit_id, cause, priority, created, state, \
+                  result, reason, started, ended) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)";
     sqlx::query(insert)
         .bind(number)
         .bind(&request.repository)
@@ -169,8 +172,11 @@ async fn put(
         .bind(&request.commit)
         .bind(word(request.cause))
         .bind(request.priority)
-        .bind(word(State::Queued))
-        .bind(now())
+        .bind(now)
+        .bind(word(if refusal.is_some() { State::Ended } else { State::Queued }))
+        .bind(refusal.map(|_| word(RunResult::Failed)))
+        .bind(refusal.map(str::to_owned))
+        .bind(refusal.map(|_| now))
         .execute(&mut **transaction)
         .await?;
     Ok(Enqueued::New(number))

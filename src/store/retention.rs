@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Store, failed, now};
+use super::{Store, failed};
 use crate::failure::Failure;
 
 impl Store {
@@ -10,9 +10,10 @@ impl Store {
     /// # Errors
     /// If that can't be done.
     pub async fn forget(&self, older_than: Duration) -> Result<u64, Failure> {
-        let limit = now().saturating_sub(i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX));
+        let older_than = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
         let forget = async {
             let (mut transaction, _) = self.begin_change().await?;
+            let limit = self.now(&mut *transaction).await?.saturating_sub(older_than);
             let runs = "DELETE FROM runs WHERE state IN ('ended', 'superseded') AND ended < $1 AND id NOT IN \
                         (SELECT MAX(id) FROM runs WHERE state <> 'superseded' GROUP BY repository, environment) AND id NOT IN \
                         (SELECT MAX(id) FROM runs WHERE state <> 'superseded' AND cause <> 'rollback' \
