@@ -23,13 +23,14 @@ pub const TOKEN_PREFIX: &str = "plt_";
 const TOKEN_DIGITS: usize = 64;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 15] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "PIPELINE_GITHUB_APP_KEY",
     "PIPELINE_WEBHOOK_SECRET",
     "PIPELINE_WEBHOOK_SECRET_OLD",
     "PIPELINE_API_TOKEN",
+    "PIPELINE_TOKEN",
     "PIPELINE_DATABASE_URL",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",

@@ -13,18 +13,30 @@ mod window;
 mod access;
 #[path = "serve/app.rs"]
 mod app;
+#[path = "serve/approvals.rs"]
+mod approvals;
 #[path = "serve/browser.rs"]
 mod browser;
 #[path = "serve/crashes.rs"]
 mod crashes;
 #[path = "serve/deliveries.rs"]
 mod deliveries;
+#[path = "serve/description.rs"]
+mod description;
 #[path = "serve/drift.rs"]
 mod drift;
+#[path = "serve/examples.rs"]
+mod examples;
+#[path = "serve/fire.rs"]
+mod fire;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/pages.rs"]
 mod pages;
+#[path = "serve/pushes.rs"]
+mod pushes;
+#[path = "serve/rollbacks.rs"]
+mod rollbacks;
 #[path = "serve/runs.rs"]
 mod runs;
 #[path = "serve/shared.rs"]

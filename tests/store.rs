@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use pipeline::drift::State as Drift;
 use pipeline::event::RunResult;
+use pipeline::plan::PlanDigest;
 use pipeline::store::{
-    Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Request, Rights,
-    Runs, Secret, Session, SignedIn, State, Store,
+    Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Refusal, Request,
+    Rights, Runs, Secret, Session, SignedIn, State, Store, Unfit,
 };
+use sqlx::{Connection as _, Executor as _};
 use support::postgres::Database;
 use tempfile::TempDir;
 
@@ -41,6 +43,8 @@ on_both!(
     a_delivery_is_stored_once,
     many_deliveries_at_once_are_all_stored,
     a_newer_request_takes_the_place_of_the_one_that_waits,
+    repositories_take_turns,
+    what_can_t_be_carried_out_has_failed_once,
     one_run_per_environment_goes_at_a_time_and_the_more_urgent_first,
     a_run_that_deploys_what_another_waits_for_takes_its_place,
     many_servers_take_each_run_once,
@@ -49,11 +53,13 @@ on_both!(
     events_are_numbered_on_whoever_writes_them,
     what_is_old_is_forgotten_but_for_the_newest,
     what_was_stored_is_there_when_it_is_opened_again,
+    a_look_for_drift_is_due_once_for_what_was_deployed_well,
     a_token_opens_until_it_is_revoked_or_expires,
     a_session_ends_by_itself_and_when_it_is_told_to,
     who_did_what_is_remembered_in_order,
     runs_of_other_repositories_are_not_among_those_of_some,
-    a_look_for_drift_is_due_once_for_what_was_deployed_well,
+    a_plan_waits_for_approval_and_gives_way_to_what_is_newer,
+    a_roll_back_is_not_undone_by_hints_and_the_head_that_was_tried_is_remembered,
 );
 
 async fn open(place: &Place) -> Store {
@@ -176,6 +182,96 @@ async fn one_run_per_environment_goes_at_a_time_and_the_more_urgent_first(place:
     assert!(ended.created <= ended.started.expect("a time") && ended.started <= ended.ended, "{ended:?}");
 }
 
+async fn repositories_take_turns(place: &Place) {
+    let store = open(place).await;
+    // One pushes to many environments, the other one later to a single one.
+    let often: Vec<Request> = (0..3).map(|number| request(&format!("e{number}"), "a")).collect();
+    store.enqueue(&often, &[]).await.expect("runs");
+    let rare = Request { repository: "octo/rare".to_owned(), ..request("prod", "a") };
+    store.enqueue(&[rare], &[]).await.expect("a run");
+    let mut turns = Vec::new();
+    for _ in 0..4 {
+        turns.push(claim(&store, LEASE).await.run.repository);
+        // Times are counted in milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(turns, ["octo/shop", "octo/rare", "octo/shop", "octo/shop"]);
+    // Whoever had the last turn waits for the other one.
+    store.enqueue(&[request("e9", "a")], &[]).await.expect("a run");
+    let rare = Request { repository: "octo/rare".to_owned(), ..request("staging", "a") };
+    let urgent = Request { priority: 1, ..request("e10", "a") };
+    store.enqueue(&[rare, urgent], &[]).await.expect("runs");
+    let mut turns = Vec::new();
+    for _ in 0..3 {
+        turns.push(claim(&store, LEASE).await.run.environment);
+    }
+    assert_eq!(turns, ["e10", "staging", "e9"]);
+}
+
+async fn what_can_t_be_carried_out_has_failed_once(place: &Place) {
+    let store = open(place).await;
+    let refusal = Refusal {
+        repository: "octo/shop".to_owned(),
+        branch: "main".to_owned(),
+        commit: "b".to_owned(),
+        cause: Cause::Push,
+        reason: "a mistake".to_owned(),
+    };
+    store.accept(&[delivery("1", "a")]).await.expect("stored");
+    assert_eq!(store.refuse(&refusal, &["1".to_owned()]).await.expect("an answer"), []);
+    assert_eq!(store.unsettled().await.expect("pushes"), []);
+    enqueue(&store, request("staging", "a")).await;
+    store.end(&claim(&store, LEASE).await, &ending(RunResult::Changed)).await.expect("an end");
+    enqueue(&store, Request { branch: "release".to_owned(), ..request("prod", "a") }).await;
+    let waiting = enqueue(&store, request("staging", "a2")).await;
+    let refused = store.refuse(&refusal, &[]).await.expect("an answer");
+    let [Enqueued::New(id)] = refused[..] else { panic!("{refused:?}") };
+    let run = store.run(id).await.expect("an answer").expect("a run");
+    assert_eq!((run.environment.as_str(), run.state), ("staging", State::Ended));
+    assert_eq!((run.result, run.reason.as_deref()), (Some(RunResult::Failed), Some("a mistake")));
+    assert_eq!(store.run(waiting).await.expect("an answer").expect("a run").superseded_by, Some(id));
+    assert_eq!(store.refuse(&refusal, &[]).await.expect("an answer"), [Enqueued::Already(id)]);
+    // What repairs it is tried.
+    assert_ne!(enqueue(&store, request("staging", "c")).await, id);
+}
+
+/// Gives a database a clock of its own, that much ahead of the machine's.
+async fn set_clock(address: &str, ahead: &str) {
+    let mut connection = sqlx::PgConnection::connect(address).await.expect("Postgres");
+    for statement in [
+        "CREATE SCHEMA IF NOT EXISTS clock",
+        &format!(
+            "CREATE OR REPLACE FUNCTION clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS \
+             $$ SELECT pg_catalog.clock_timestamp() + interval '{ahead}' $$"
+        ),
+        "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET search_path = clock, pg_catalog'; END $$",
+    ] {
+        connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("a clock");
+    }
+}
+
+#[tokio::test]
+async fn leases_go_by_the_clock_of_the_database() {
+    let database = Database::create();
+    let address = database.address();
+    set_clock(&address, "-1 hour").await;
+    let store = open(&Place::Postgres(address.clone())).await;
+    enqueue(&store, request("prod", "a")).await;
+    let held = claim(&store, LEASE).await;
+    // By this machine's clock it is long over.
+    assert_eq!(store.recover(None).await.expect("an answer"), 0);
+    let run = store.run(held.run.id).await.expect("an answer").expect("a run");
+    let age = jiff::Timestamp::now().duration_since(run.created);
+    assert!(age > jiff::SignedDuration::from_mins(59), "{age:?}");
+    // By the database's it lasts a minute, and is renewed; here no moment passes.
+    set_clock(&address, "-59 minutes -30 seconds").await;
+    assert!(store.renew(&held, LEASE).await.expect("an answer"));
+    set_clock(&address, "-58 minutes -45 seconds").await;
+    assert_eq!(store.recover(None).await.expect("an answer"), 0);
+    set_clock(&address, "-58 minutes -15 seconds").await;
+    assert_eq!(store.recover(None).await.expect("an answer"), 1);
+}
+
 async fn a_run_that_deploys_what_another_waits_for_takes_its_place(place: &Place) {
     let store = open(place).await;
     let first = enqueue(&store, request("prod", "a")).await;
@@ -266,6 +362,11 @@ async fn events_are_numbered_on_whoever_writes_them(place: &Place) {
     assert_eq!(store.events(id, 0, 10).await.expect("events"), all);
     assert_eq!(store.events(id, 2, 1).await.expect("events"), all[1..2]);
     assert_eq!(store.events(id + 1, 0, 10).await.expect("events"), []);
+    // More than one statement takes.
+    let many: Vec<String> = (4..=1203).map(|number| number.to_string()).collect();
+    assert!(store.append(&second, &many).await.expect("stored"));
+    let stored = store.events(id, 1200, 10).await.expect("events");
+    assert_eq!(stored, (1200..=1203).map(|number| (number, number.to_string())).collect::<Vec<_>>());
 }
 
 async fn what_is_old_is_forgotten_but_for_the_newest(place: &Place) {
@@ -304,6 +405,31 @@ async fn what_was_stored_is_there_when_it_is_opened_again(place: &Place) {
     let store = open(place).await;
     store.ping().await.expect("an answer");
     assert_eq!(store.run(id).await.expect("an answer").expect("a run").commit, "a");
+}
+
+async fn a_look_for_drift_is_due_once_for_what_was_deployed_well(place: &Place) {
+    let store = open(place).await;
+    let interval = Duration::from_millis(20);
+    for (environment, result) in [("prod", RunResult::Changed), ("staging", RunResult::Failed)] {
+        store.enqueue(&[request(environment, "1")], &[]).await.expect("a queue");
+        let claim = claim(&store, LEASE).await;
+        assert_eq!(store.take_drift_look(interval).await.expect("a look"), None);
+        assert!(store.end(&claim, &Ending { result, reason: None }).await.expect("an end"));
+    }
+    let hour = Duration::from_hours(1);
+    assert_eq!(store.take_drift_look(hour).await.expect("a look"), None, "it was deployed just now");
+    tokio::time::sleep(2 * interval).await;
+    let (one, two) = tokio::join!(store.take_drift_look(interval), store.take_drift_look(interval));
+    let looks = [one.expect("a look"), two.expect("a look")];
+    let mut looks = looks.iter().flatten();
+    let look = looks.next().expect("a look");
+    assert_eq!((look.environment.as_str(), look.commit.as_str()), ("prod", "1"));
+    assert_eq!(looks.next(), None);
+    assert_eq!(store.drift().await.expect("drift"), []);
+    store.note_drift(look, &Err("the account is gone".to_owned())).await.expect("a note");
+    let drift = store.drift().await.expect("drift");
+    let failure = drift[0].failure.as_deref();
+    assert_eq!((drift.len(), drift[0].state, failure), (1, Drift::Failed, Some("the account is gone")));
 }
 
 fn by(who: &str) -> By {
@@ -413,27 +539,77 @@ async fn runs_of_other_repositories_are_not_among_those_of_some(place: &Place) {
     assert_eq!(of(Some(&[])).await, Vec::<i64>::new());
 }
 
-async fn a_look_for_drift_is_due_once_for_what_was_deployed_well(place: &Place) {
+fn digest(digit: char) -> PlanDigest {
+    format!("{}-abc", String::from(digit).repeat(32)).parse().expect("a digest")
+}
+
+async fn a_plan_waits_for_approval_and_gives_way_to_what_is_newer(place: &Place) {
     let store = open(place).await;
-    let interval = Duration::from_millis(20);
-    for (environment, result) in [("prod", RunResult::Changed), ("staging", RunResult::Failed)] {
-        store.enqueue(&[request(environment, "1")], &[]).await.expect("a queue");
-        let claim = claim(&store, LEASE).await;
-        assert_eq!(store.take_drift_look(interval).await.expect("a look"), None);
-        assert!(store.end(&claim, &Ending { result, reason: None }).await.expect("an end"));
+    let id = enqueue(&store, request("prod", "a")).await;
+    let held = claim(&store, LEASE).await;
+    assert!(store.planned(&held, &digest('1')).await.expect("an answer"));
+    assert!(!store.planned(&held, &digest('1')).await.expect("an answer"), "nobody holds it any more");
+    let run = |id| {
+        let store = store.clone();
+        async move { store.run(id).await.expect("an answer").expect("a run") }
+    };
+    assert_eq!((run(id).await.state, run(id).await.plan), (State::Waiting, Some(digest('1').to_string())));
+    assert_eq!(store.claim("here", LEASE).await.expect("an answer"), None);
+    assert_eq!(store.recover(Some("here")).await.expect("an answer"), 0);
+    assert_eq!(enqueue(&store, request("prod", "a")).await, id);
+    let approve = |id, plan| {
+        let store = store.clone();
+        async move { store.approve(id, &digest(plan).to_string(), &by("ada")).await.expect("an answer") }
+    };
+    assert_eq!(approve(id, '2').await, Err(Unfit::OtherPlan));
+    assert_eq!(approve(id, '1').await, Ok(()));
+    assert_eq!(approve(id, '1').await, Err(Unfit::NotWaiting(State::Queued)));
+    // Whoever takes it knows what was approved, also after another one had it.
+    let held = claim(&store, LEASE).await;
+    assert_eq!(held.run.approved_by.as_deref(), Some("ada"));
+    store.give_back(&held).await.expect("an answer");
+    let held = claim(&store, LEASE).await;
+    assert_eq!((held.run.approved_by.as_deref(), held.run.is_pinned()), (Some("ada"), true));
+    // The world has changed, and something newer waits already.
+    let newer = enqueue(&store, request("prod", "b")).await;
+    assert!(store.planned(&held, &digest('3')).await.expect("an answer"));
+    let superseded = run(id).await;
+    assert_eq!((superseded.state, superseded.superseded_by), (State::Superseded, Some(newer)));
+    let held = claim(&store, LEASE).await;
+    assert!(store.planned(&held, &digest('4')).await.expect("an answer"));
+    assert!(store.prioritize(newer, 3, &by("ada")).await.expect("an answer"));
+    assert_eq!(run(newer).await.priority, 3);
+    assert_eq!(store.reject(newer, None, &by("bob")).await.expect("an answer"), Ok(()));
+    let rejected = run(newer).await;
+    assert_eq!((rejected.state, rejected.result), (State::Ended, Some(RunResult::Refused)));
+    assert!(!store.prioritize(newer, 4, &by("ada")).await.expect("an answer"));
+    let acts: Vec<String> =
+        store.audit_from(1, 10).await.expect("rows").into_iter().map(|row| row.what).collect();
+    assert_eq!(acts, ["approved", "prioritized", "rejected"]);
+}
+
+async fn a_roll_back_is_not_undone_by_hints_and_the_head_that_was_tried_is_remembered(place: &Place) {
+    let store = open(place).await;
+    let mut ids = Vec::new();
+    for commit in ["old", "head"] {
+        ids.push(enqueue(&store, request("prod", commit)).await);
+        let held = claim(&store, LEASE).await;
+        store.end(&held, &ending(RunResult::Changed)).await.expect("an end");
     }
-    let hour = Duration::from_hours(1);
-    assert_eq!(store.take_drift_look(hour).await.expect("a look"), None, "it was deployed just now");
-    tokio::time::sleep(2 * interval).await;
-    let (one, two) = tokio::join!(store.take_drift_look(interval), store.take_drift_look(interval));
-    let looks = [one.expect("a look"), two.expect("a look")];
-    let mut looks = looks.iter().flatten();
-    let look = looks.next().expect("a look");
-    assert_eq!((look.environment.as_str(), look.commit.as_str()), ("prod", "1"));
-    assert_eq!(looks.next(), None);
-    assert_eq!(store.drift().await.expect("drift"), []);
-    store.note_drift(look, &Err("the account is gone".to_owned())).await.expect("a note");
-    let drift = store.drift().await.expect("drift");
-    let failure = drift[0].failure.as_deref();
-    assert_eq!((drift.len(), drift[0].state, failure), (1, Drift::Failed, Some("the account is gone")));
+    let back = Request { cause: Cause::Rollback, ..request("prod", "old") };
+    let back = store.ask(&back, &by("ada")).await.expect("a run").run();
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    let held = claim(&store, LEASE).await;
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    store.end(&held, &ending(RunResult::Changed)).await.expect("an end");
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    assert_eq!(store.environments(None).await.expect("runs").len(), 1);
+    assert_eq!(store.environments(None).await.expect("runs")[0].run.id, back);
+    assert_eq!(store.deployed("octo/shop", "prod").await.expect("a commit").as_deref(), Some("old"));
+    // However long ago that was.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    store.forget(Duration::ZERO).await.expect("an answer");
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    let newer = enqueue(&store, request("prod", "newer")).await;
+    assert!(newer > back);
 }

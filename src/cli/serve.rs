@@ -10,6 +10,9 @@ use crate::diagnostic::visible_lines;
 use crate::failure::Failure;
 use crate::serve::{ApiToken, Log, Options, Served, WebhookSecrets, serve};
 
+/// A shorter lease would be lost to a pause that happens every day.
+const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+
 /// Deploy when GitHub tells of a push, and remember what happened
 ///
 /// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. Who has
@@ -36,6 +39,9 @@ pub struct Serve {
     /// How many runs are carried out at the same time, each to another environment
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
+    /// How long after its last sign of life a server's runs are begun anew by another one on the same database
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    lease: Span,
     /// How long runs may go on after SIGTERM before they are told to end too
     #[arg(long, value_name = "TIME", default_value = "30m")]
     drain: Span,
@@ -63,6 +69,9 @@ impl Serve {
         if self.poll.is_zero() {
             return Err(Exit::usage("--poll 0s is too short: write 30s, 5m or 1h"));
         }
+        if self.lease.duration() < SHORTEST_LEASE {
+            return Err(Exit::usage("--lease is too short for a slow disk or network: write 3s or more"));
+        }
         let token = variable("PIPELINE_API_TOKEN").map(|token| ApiToken::new(&token));
         let program = std::env::current_exe().map_err(|error| {
             Exit::failed(
@@ -78,6 +87,7 @@ impl Serve {
             poll: self.poll.duration(),
             drift: Some(self.drift.duration()).filter(|drift| !drift.is_zero()),
             runs: usize::from(self.runs),
+            lease: self.lease.duration(),
             drain: self.drain.duration(),
             keep: Duration::from_hours(24 * u64::from(self.keep)),
             secrets: secrets()?,

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::buffer::Buffer;
 use super::problem::Problem;
 
 /// GitHub waits this long for an answer.
@@ -27,7 +28,7 @@ impl Default for Room {
 /// A body, and the room it takes until this is dropped.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Buffer,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -51,7 +52,7 @@ impl Room {
 
     /// Room is taken for what has arrived, so that who sends slowly holds little.
     async fn collect(&self, mut body: Body, limit: usize) -> Result<Received, Problem> {
-        let mut bytes = Vec::new();
+        let mut bytes = Buffer::default();
         let mut place: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
@@ -64,7 +65,7 @@ impl Room {
                 Some(place) => place.merge(more),
                 None => place = Some(more),
             }
-            bytes.extend_from_slice(&data);
+            bytes.push(&data, limit).map_err(|_| Problem::busy())?;
         }
         Ok(Received { bytes, _place: place })
     }

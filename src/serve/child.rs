@@ -3,7 +3,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -12,9 +12,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
+use super::thin::Thin;
 use crate::diagnostic::visible_lines;
 use crate::event::{Event, RunResult};
 use crate::failure::Failure;
+use crate::plan::PlanDigest;
 use crate::redact::redacted;
 use crate::store::{Claim, Ending};
 
@@ -24,6 +26,9 @@ const OWN: [&str; 4] =
 
 /// How many lines wait to be stored, and are stored at once.
 const LINES: usize = 1024;
+
+/// The pause between two times that events are stored: what comes meanwhile is stored together.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// How many of the last lines that are no events are remembered of a process that does not say how it ended.
 const TAIL: usize = 20;
@@ -44,13 +49,12 @@ impl Child {
     pub(super) fn start(
         server: &Server,
         directory: &Path,
-        environment: &str,
-        commit: &str,
+        arguments: &[String],
         lock: File,
     ) -> Result<Self, Failure> {
         let mut command = command(server, directory);
         command
-            .args(["run", "--env", environment, "--commit", commit, "--wait", "--output", "json"])
+            .args(arguments)
             .stdin(Stdio::from(lock))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -74,6 +78,14 @@ pub(super) fn command(server: &Server, directory: &Path) -> Command {
     command
 }
 
+/// What came of a process.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) ending: Ending,
+    /// What its plan comes to, if it made one and there is something to do.
+    pub(super) plan: Option<PlanDigest>,
+}
+
 /// Follows a process to its end: stores its events as they come, and tells it to end if it has to.
 pub(super) async fn follow(
     child: Child,
@@ -81,7 +93,7 @@ pub(super) async fn follow(
     claim: &Claim,
     cut: &CancellationToken,
     lost: &CancellationToken,
-) -> Ending {
+) -> Followed {
     let Child { mut process, stdout, stderr } = child;
     let (sender, receiver) = channel(LINES);
     let errors = sender.clone();
@@ -98,10 +110,12 @@ pub(super) async fn follow(
             following.await
         }
     };
-    match process.wait().await {
+    let plan = heard.plan.clone();
+    let ending = match process.wait().await {
         Ok(status) => ending(heard, status),
         Err(error) => failed(format!("waiting for its process: {error}"), heard.tail),
-    }
+    };
+    Followed { ending, plan }
 }
 
 /// Tells a process to end; what CloudFormation is doing it follows to its end.
@@ -134,21 +148,25 @@ async fn read(output: Option<impl AsyncRead + Unpin>, line: fn(String) -> Line, 
 struct Heard {
     /// How it says that it ended.
     result: Option<RunResult>,
+    plan: Option<PlanDigest>,
     /// The last lines that are no events.
     tail: VecDeque<String>,
+    /// What of its progress was remembered.
+    thin: Thin,
 }
 
 impl Heard {
-    /// Takes a line; gives it back if it is an event.
+    /// Takes a line; gives it back if it is an event to remember.
     fn take(&mut self, line: Line) -> Option<String> {
         let text = match line {
             Line::Err(text) => text,
             Line::Out(text) => match serde_json::from_str(&text) {
                 Ok(event) => {
-                    if let Event::Finished { result, .. } = event {
+                    if let Event::Finished { result, ref digest, .. } = event {
                         self.result = Some(result);
+                        self.plan.clone_from(digest);
                     }
-                    return Some(text);
+                    return self.thin.keeps(&event, Instant::now()).then_some(text);
                 }
                 Err(_) => text,
             },
@@ -161,11 +179,22 @@ impl Heard {
     }
 }
 
+/// Waits for lines, until this time for those that come behind them; false if there are none any more.
+async fn gather(receiver: &mut Receiver<Line>, lines: &mut Vec<Line>, until: Instant) -> bool {
+    let there = receiver.recv_many(lines, LINES).await > 0;
+    while there && lines.len() < LINES {
+        let Ok(Some(line)) = tokio::time::timeout_at(until.into(), receiver.recv()).await else { break };
+        lines.push(line);
+    }
+    there
+}
+
 /// Stores the events as they come. While the store is away the process is not kept from its work: it waits for nobody who
 /// reads.
 async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> Heard {
     let (mut heard, mut lines) = (Heard::default(), Vec::new());
-    while receiver.recv_many(&mut lines, LINES).await > 0 {
+    let mut pause = Instant::now();
+    while gather(&mut receiver, &mut lines, pause).await {
         let events: Vec<String> = lines.drain(..).filter_map(|line| heard.take(line)).collect();
         while !events.is_empty() {
             match server.store.append(claim, &events).await {
@@ -178,6 +207,7 @@ async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> 
             }
             tokio::time::sleep(AGAIN).await;
         }
+        pause = Instant::now() + GATHER;
     }
     heard
 }

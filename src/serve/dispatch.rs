@@ -1,10 +1,13 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Server;
 use super::origin::Origin;
+use crate::diagnostic::visible_lines;
 use crate::failure::Failure;
-use crate::store::{Cause, Request};
+use crate::redact::redacted;
+use crate::store::{Cause, Refusal, Request};
 
 /// The pause after something failed that may go well the next time.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -45,9 +48,23 @@ async fn settle_branch(server: &Server, repository: &str, branch: &str) -> Resul
             server.queued.notify_one();
             Ok(())
         }
-        Err(nothing) => {
-            say_nothing(server, repository, branch, &nothing);
-            server.store.settle(deliveries, &nothing).await
+        Err(nothing) => refuse(server, origin, branch, nothing, Cause::Push, deliveries).await,
+    }
+}
+
+/// Why a branch asks for nothing.
+pub(super) enum Nothing {
+    /// There is no such branch.
+    NoBranch(String),
+    /// Its head has no configuration, or one with mistakes.
+    Mistake { commit: String, why: String },
+}
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoBranch(branch) => write!(f, "there is no branch {branch}"),
+            Self::Mistake { why, .. } => f.write_str(why),
         }
     }
 }
@@ -61,13 +78,13 @@ pub(super) async fn wanted(
     origin: &Origin,
     branch: &str,
     cause: Cause,
-) -> Result<Result<Vec<Request>, String>, String> {
+) -> Result<Result<Vec<Request>, Nothing>, String> {
     let name = &origin.served.name;
     let head = origin
         .head(branch)
         .await
         .map_err(|error| format!("looking at branch {branch} of {name}: {error:#}"))?;
-    let Some(commit) = head else { return Ok(Err(format!("there is no branch {branch}"))) };
+    let Some(commit) = head else { return Ok(Err(Nothing::NoBranch(branch.to_owned()))) };
     Ok(wanted_at(server, origin, branch, &commit, cause).await)
 }
 
@@ -78,8 +95,11 @@ pub(super) async fn wanted_at(
     branch: &str,
     commit: &str,
     cause: Cause,
-) -> Result<Vec<Request>, String> {
-    let config = origin.config(commit, &server.options.config).await.map_err(|error| format!("{error:#}"))?;
+) -> Result<Vec<Request>, Nothing> {
+    let config = origin.config(commit, &server.options.config).await.map_err(|error| Nothing::Mistake {
+        commit: commit.to_owned(),
+        why: visible_lines(&redacted(&format!("{error:#}"))),
+    })?;
     let concerned = config.environments.iter().filter(|(_, it)| it.branch.as_deref() == Some(branch));
     let request = |environment: &String| Request {
         repository: origin.served.name.clone(),
@@ -92,7 +112,23 @@ pub(super) async fn wanted_at(
     Ok(concerned.map(|(environment, _)| request(environment)).collect())
 }
 
-/// Tells why nothing is deployed of a branch.
-pub(super) fn say_nothing(server: &Server, repository: &str, branch: &str, why: &str) {
-    server.log.say(format!("warning: nothing is deployed of branch {branch} of {repository}: {why}"));
+/// Tells why nothing is deployed of a branch, and notes that this followed from deliveries. What was deployed from it
+/// before is not any more: that is a run that has failed.
+pub(super) async fn refuse(
+    server: &Server,
+    origin: &Origin,
+    branch: &str,
+    nothing: Nothing,
+    cause: Cause,
+    deliveries: &[String],
+) -> Result<(), Failure> {
+    let repository = origin.served.name.clone();
+    server.log.say(format!("warning: nothing is deployed of branch {branch} of {repository}: {nothing}"));
+    match nothing {
+        Nothing::NoBranch(_) => server.store.settle(deliveries, &nothing.to_string()).await,
+        Nothing::Mistake { commit, why: reason } => {
+            let refusal = Refusal { repository, branch: branch.to_owned(), commit, cause, reason };
+            server.store.refuse(&refusal, deliveries).await.map(drop)
+        }
+    }
 }

@@ -4,11 +4,16 @@
 //! at the time when the run begins. Each run is a process of its own, `pipeline run`.
 
 mod access;
+mod act;
 mod api;
+mod approval;
 mod body;
+mod buffer;
 mod child;
+mod description;
 mod dispatch;
 mod drift;
+mod extract;
 mod filter;
 mod health;
 mod hint;
@@ -22,6 +27,8 @@ mod poll;
 mod problem;
 mod secret;
 mod state;
+mod task;
+mod thin;
 mod turn;
 mod webhook;
 mod work;
@@ -71,6 +78,8 @@ pub struct Options {
     pub drift: Option<Duration>,
     /// How many runs are carried out at the same time.
     pub runs: usize,
+    /// How long a run is this server's; it is renewed three times in that time.
+    pub lease: Duration,
     /// How long runs may go on once the server is told to end, before they are told too.
     pub drain: Duration,
     /// How long ended runs are remembered.

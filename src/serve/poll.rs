@@ -42,7 +42,7 @@ async fn look(server: &Server, origin: &Origin, seen: &mut Seen) -> Result<()> {
                 server.store.enqueue(&requests, &[]).await?;
                 server.queued.notify_one();
             }
-            Err(nothing) => dispatch::say_nothing(server, &key.0, &branch, &nothing),
+            Err(nothing) => dispatch::refuse(server, origin, &branch, nothing, Cause::Poll, &[]).await?,
         }
         seen.insert(key, head);
     }

@@ -72,7 +72,7 @@ async fn take(
         Hint::Push { repository, branch } if answer == "accepted" => Some((repository, branch)),
         _ => None,
     };
-    let delivery = Delivery { id, digest: hex::encode(Sha256::digest(&body.bytes)), event, push };
+    let delivery = Delivery { id, digest: hex::encode(Sha256::digest(&*body.bytes)), event, push };
     drop(body);
     match server.inbox.put(delivery).await {
         Ok(Accepted::New) => {

@@ -9,9 +9,6 @@ use super::Server;
 use super::turn;
 use crate::failure::Failure;
 
-/// How long a lease on a run lasts; it is renewed three times in that time.
-pub(super) const LEASE: Duration = Duration::from_mins(1);
-
 /// How often it is looked for runs that another server has put into the queue, or no longer holds.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -46,7 +43,9 @@ pub(super) async fn work(server: &Arc<Server>) {
 async fn begin(server: &Arc<Server>, runs: &mut JoinSet<()>, cut: &CancellationToken) -> Result<(), Failure> {
     server.store.recover(None).await?;
     while runs.len() < server.options.runs {
-        let Some(claim) = server.store.claim(&server.state.holder, LEASE).await? else { break };
+        let Some(claim) = server.store.claim(&server.state.holder, server.options.lease).await? else {
+            break;
+        };
         runs.spawn(turn::take(Arc::clone(server), claim, cut.clone()));
     }
     Ok(())

@@ -64,7 +64,7 @@ impl Place {
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) pool: AnyPool,
-    sqlite: bool,
+    pub(super) sqlite: bool,
 }
 
 impl Store {
@@ -153,12 +153,14 @@ impl Store {
 }
 
 fn migrations() -> Migrator {
-    let migration = |version, name: &'static str, text: &'static str| {
-        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    let migration = |number, name: &'static str, text: &'static str| {
+        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     };
     Migrator::with_migrations(vec![
         migration(1, "begin", include_str!("migrations/0001_begin.sql")),
         migration(2, "access", include_str!("migrations/0002_access.sql")),
+        migration(3, "approvals", include_str!("migrations/0003_approvals.sql")),
+        migration(4, "turns", include_str!("migrations/0004_turns.sql")),
         migration(7, "drift", include_str!("migrations/0007_drift.sql")),
     ])
 }

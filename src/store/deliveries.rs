@@ -1,6 +1,6 @@
 use sqlx::{Any, Transaction};
 
-use super::{Store, failed, now};
+use super::{Store, failed};
 use crate::failure::Failure;
 
 /// What a webhook told.
@@ -36,6 +36,7 @@ impl Store {
 
     async fn insert(&self, deliveries: &[Delivery]) -> Result<Vec<Accepted>, sqlx::Error> {
         let mut transaction = self.begin().await?;
+        let now = self.now(&mut *transaction).await?;
         let mut accepted = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             let (repository, branch) = delivery.push.clone().unzip();
@@ -47,7 +48,7 @@ impl Store {
                 .bind(&delivery.event)
                 .bind(repository)
                 .bind(branch)
-                .bind(now())
+                .bind(now)
                 .bind(delivery.push.is_none().then_some("nothing to do"))
                 .execute(&mut *transaction)
                 .await?;

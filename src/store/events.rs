@@ -1,5 +1,17 @@
+use sqlx::AssertSqlSafe;
+
 use super::{Claim, Store, failed};
 use crate::failure::Failure;
+
+/// How many events one statement stores: an engine takes some thousand values in one.
+const AT_ONCE: usize = 500;
+
+/// A statement that stores so many events of one run.
+fn insert(count: usize) -> AssertSqlSafe<String> {
+    let row = |row: usize| format!("($1, ${}, ${})", 2 * row + 2, 2 * row + 3);
+    let rows: Vec<String> = (0..count).map(row).collect();
+    AssertSqlSafe(format!("INSERT INTO events (run, sequence, line) VALUES {}", rows.join(", ")))
+}
 
 impl Store {
     /// Appends lines to a run's events, one event each; false if the lease was lost.
@@ -17,13 +29,14 @@ impl Store {
             }
             let last = sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM events WHERE run = $1");
             let last: i64 = last.bind(claim.run.id).fetch_one(&mut *transaction).await?;
-            for (sequence, line) in (last + 1..).zip(lines) {
-                sqlx::query("INSERT INTO events (run, sequence, line) VALUES ($1, $2, $3)")
-                    .bind(claim.run.id)
-                    .bind(sequence)
-                    .bind(line)
-                    .execute(&mut *transaction)
-                    .await?;
+            let mut sequence = last;
+            for lines in lines.chunks(AT_ONCE) {
+                let mut insert = sqlx::query(insert(lines.len())).bind(claim.run.id);
+                for line in lines {
+                    sequence += 1;
+                    insert = insert.bind(sequence).bind(line);
+                }
+                insert.execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
             Ok(true)

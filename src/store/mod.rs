@@ -3,7 +3,9 @@
 //! Both engines get the same statements. What is acknowledged to somebody was committed before, and a commit is on the
 //! disk when it returns.
 
+mod approvals;
 mod audit;
+mod clock;
 mod connect;
 mod deliveries;
 mod drift;
@@ -11,11 +13,13 @@ mod environments;
 mod events;
 mod inbox;
 mod queue;
+mod refusal;
 mod retention;
 mod rights;
 mod run;
 mod secret;
 mod sessions;
+mod stage;
 mod tokens;
 mod work;
 
@@ -26,11 +30,13 @@ pub use drift::{Drift, DriftLook};
 pub use environments::Environment;
 pub use inbox::{Full, Inbox};
 pub use queue::{Enqueued, Request};
+pub use refusal::Refusal;
 pub use rights::{Level, Rights};
 pub(crate) use run::word;
 pub use run::{Cause, Run, Runs, State};
 pub use secret::{Secret, SecretHash};
 pub use sessions::{Session, SignedIn};
+pub use stage::Unfit;
 pub use tokens::Token;
 pub use work::{Claim, Ending};
 
@@ -38,14 +44,14 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// Times in the store: milliseconds since 1970.
+/// Times in the store: milliseconds since 1970. Leases go by the [store's own](clock) clock instead.
 fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// A time from now.
-fn later(time: Duration) -> i64 {
-    now().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+/// A time, so much later.
+fn later(than: i64, time: Duration) -> i64 {
+    than.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// What failed when the store was asked for something.

@@ -53,7 +53,7 @@ impl Store {
             .bind(token)
             .bind(rights)
             .bind(now())
-            .bind(later(lifetime));
+            .bind(later(now(), lifetime));
         let begin = async {
             let (mut transaction, _) = self.begin_change().await?;
             insert.execute(&mut *transaction).await?;

@@ -50,7 +50,7 @@ impl Store {
             .bind(&hash.0)
             .bind(written(rights))
             .bind(now())
-            .bind(lifetime.map(later));
+            .bind(lifetime.map(|lifetime| later(now(), lifetime)));
         let subject = format!("token {name}: {rights}");
         self.change_token(insert, by, Act::TokenCreated, &subject).await.map_err(failed("storing a token"))
     }

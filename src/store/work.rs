@@ -3,7 +3,7 @@ use std::time::Duration;
 use sqlx::{Any, Transaction};
 
 use super::run::{run, select, word};
-use super::{Run, State, Store, failed, later, now};
+use super::{Run, State, Store, failed, later};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -25,10 +25,12 @@ pub struct Ending {
     pub reason: Option<String>,
 }
 
-/// Of the newest of those that wait and whose environment nobody deploys to, the one that goes first.
+/// Of those that wait and whose environment nobody deploys to, the one that goes first: the more urgent, then the one whose
+/// repository's last run began longest ago. So who pushes often does not keep others from their turn.
 const NEXT: &str = "WHERE state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.state = 'running' \
                     AND other.repository = runs.repository AND other.environment = runs.environment) \
-                    ORDER BY priority DESC, id LIMIT 1";
+                    ORDER BY priority DESC, (SELECT COALESCE(MAX(began.started), 0) FROM runs AS began \
+                    WHERE began.repository = runs.repository), id LIMIT 1";
 
 impl Store {
     /// Takes the next run whose turn it is.
@@ -44,14 +46,14 @@ impl Store {
             let (mut transaction, fence) = self.begin_change().await?;
             let next = sqlx::query(select(NEXT)).fetch_optional(&mut *transaction).await?;
             let Some(next) = next.as_ref().map(run).transpose()? else { return Ok(None) };
-            let started = now();
+            let now = self.now(&mut *transaction).await?;
             let update = "UPDATE runs SET state = $1, holder = $2, fence = $3, expires = $4, started = $5 WHERE id = $6";
             sqlx::query(update)
                 .bind(word(State::Running))
                 .bind(holder)
                 .bind(fence)
-                .bind(later(lease))
-                .bind(started)
+                .bind(later(now, lease))
+                .bind(now)
                 .bind(next.id)
                 .execute(&mut *transaction)
                 .await?;
@@ -66,10 +68,13 @@ impl Store {
     /// # Errors
     /// If the store can't be asked.
     pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<bool, Failure> {
-        let renew = "UPDATE runs SET expires = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
-        let renew = sqlx::query(renew).bind(later(lease)).bind(claim.run.id).bind(claim.fence);
-        let done = renew.execute(&self.pool).await.map_err(failed("renewing a lease"))?;
-        Ok(done.rows_affected() == 1)
+        let renew = async {
+            let until = later(self.now(&self.pool).await?, lease);
+            let renew = "UPDATE runs SET expires = $1 WHERE id = $2 AND fence = $3 AND state = 'running'";
+            let renew = sqlx::query(renew).bind(until).bind(claim.run.id).bind(claim.fence);
+            Ok(renew.execute(&self.pool).await?.rows_affected() == 1)
+        };
+        renew.await.map_err(failed("renewing a lease"))
     }
 
     /// Notes which commit a run deploys; false if the lease was lost. A run that waits to deploy the same commit is not
@@ -85,12 +90,13 @@ impl Store {
             if update.execute(&mut *transaction).await?.rows_affected() == 0 {
                 return Ok(false);
             }
+            let now = self.now(&mut *transaction).await?;
             let supersede = "UPDATE runs SET state = $1, superseded_by = $2, ended = $3 WHERE state = 'queued' \
                              AND repository = $4 AND environment = $5 AND branch = $6 AND commit_id = $7";
             sqlx::query(supersede)
                 .bind(word(State::Superseded))
                 .bind(claim.run.id)
-                .bind(now())
+                .bind(now)
                 .bind(&claim.run.repository)
                 .bind(&claim.run.environment)
                 .bind(&claim.run.branch)
@@ -110,16 +116,16 @@ impl Store {
     pub async fn end(&self, claim: &Claim, ending: &Ending) -> Result<bool, Failure> {
         let update = "UPDATE runs SET state = 'ended', result = $1, reason = $2, ended = $3, expires = NULL \
                       WHERE id = $4 AND fence = $5 AND state = 'running'";
-        let done = sqlx::query(update)
-            .bind(word(ending.result))
-            .bind(&ending.reason)
-            .bind(now())
-            .bind(claim.run.id)
-            .bind(claim.fence)
-            .execute(&self.pool)
-            .await
-            .map_err(failed("ending a run"))?;
-        Ok(done.rows_affected() == 1)
+        let end = async {
+            let update = sqlx::query(update)
+                .bind(word(ending.result))
+                .bind(&ending.reason)
+                .bind(self.now(&self.pool).await?)
+                .bind(claim.run.id)
+                .bind(claim.fence);
+            Ok(update.execute(&self.pool).await?.rows_affected() == 1)
+        };
+        end.await.map_err(failed("ending a run"))
     }
 
     /// Gives a run back that did not come to its end: it waits for its turn again.
@@ -135,7 +141,8 @@ impl Store {
                 .bind(claim.fence)
                 .fetch_optional(&mut *transaction);
             if let Some(held) = held.await?.as_ref().map(run).transpose()? {
-                queue_again(&mut transaction, &held).await?;
+                let now = self.now(&mut *transaction).await?;
+                queue_again(&mut transaction, now, &held).await?;
             }
             transaction.commit().await
         };
@@ -148,19 +155,20 @@ impl Store {
     /// # Errors
     /// If the store can't be asked.
     pub async fn recover(&self, own: Option<&str>) -> Result<usize, Failure> {
-        let dead = || {
+        let dead = |now: i64| {
             let rest = "WHERE state = 'running' AND (expires < $1 OR holder = $2) ORDER BY id";
-            sqlx::query(select(rest)).bind(now()).bind(own.unwrap_or_default().to_owned())
+            sqlx::query(select(rest)).bind(now).bind(own.unwrap_or_default().to_owned())
         };
         let recover = async {
             // Most of the time there are none: then nothing is written.
-            if dead().fetch_all(&self.pool).await?.is_empty() {
+            if dead(self.now(&self.pool).await?).fetch_all(&self.pool).await?.is_empty() {
                 return Ok(0);
             }
             let (mut transaction, _) = self.begin_change().await?;
-            let dead = dead().fetch_all(&mut *transaction).await?;
+            let now = self.now(&mut *transaction).await?;
+            let dead = dead(now).fetch_all(&mut *transaction).await?;
             for row in &dead {
-                queue_again(&mut transaction, &run(row)?).await?;
+                queue_again(&mut transaction, now, &run(row)?).await?;
             }
             transaction.commit().await?;
             Ok(dead.len())
@@ -169,16 +177,24 @@ impl Store {
     }
 }
 
-/// A run that waits already for the same environment deploys the branch's head as well, and is newer.
-async fn queue_again(transaction: &mut Transaction<'static, Any>, held: &Run) -> Result<(), sqlx::Error> {
+/// The run that waits for its turn to the same environment: it deploys the branch's head, and is newer.
+pub(super) async fn waits_behind(
+    transaction: &mut Transaction<'static, Any>,
+    held: &Run,
+) -> Result<Option<i64>, sqlx::Error> {
     let select = "SELECT id FROM runs WHERE state = 'queued' AND repository = $1 AND environment = $2";
-    let waiting: Option<i64> = sqlx::query_scalar(select)
-        .bind(&held.repository)
-        .bind(&held.environment)
-        .fetch_optional(&mut **transaction)
-        .await?;
+    let select = sqlx::query_scalar(select).bind(&held.repository).bind(&held.environment);
+    select.fetch_optional(&mut **transaction).await
+}
+
+async fn queue_again(
+    transaction: &mut Transaction<'static, Any>,
+    now: i64,
+    held: &Run,
+) -> Result<(), sqlx::Error> {
+    let waiting = waits_behind(transaction, held).await?;
     let (state, ended) = match waiting {
-        Some(_) => (State::Superseded, Some(now())),
+        Some(_) => (State::Superseded, Some(now)),
         None => (State::Queued, None),
     };
     let update = "UPDATE runs SET state = $1, superseded_by = $2, ended = $3, started = NULL, holder = NULL, \

@@ -124,6 +124,30 @@ fn a_run_that_fails_says_why_and_is_tried_again_only_if_asked_for() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_of_what_was_deployed_before_is_a_run_that_failed() {
+    let place = Place::simple();
+    let server = place.serve(&[]);
+    server.until_run(&place.head(), State::Ended);
+    let right = fs::read_to_string(place.author.path().join("pipeline.yaml")).expect("a file");
+    place.author.write("pipeline.yaml", &right.replace("stacks:", "stack:"));
+    let commit = place.push_as_it_is();
+    server.tell(&commit);
+    let run = server.until_run(&commit, State::Ended);
+    assert_eq!((run.cause, run.result), (Cause::Push, Some(RunResult::Failed)), "{run:?}");
+    assert!(run.reason.as_deref().is_some_and(|reason| reason.contains("pipeline.yaml:5")), "{run:?}");
+    place.author.git(&["rm", "--quiet", "pipeline.yaml"]);
+    let commit = place.push_as_it_is();
+    server.tell(&commit);
+    let run = server.until_run(&commit, State::Ended);
+    assert!(run.reason.as_deref().is_some_and(|reason| reason.contains("has no pipeline.yaml")), "{run:?}");
+    place.author.write("pipeline.yaml", &right);
+    let commit = place.push_as_it_is();
+    server.tell(&commit);
+    assert_eq!(server.until_run(&commit, State::Ended).result, Some(RunResult::Unchanged));
+    server.stop();
+}
+
+#[test]
 fn the_api_is_closed_without_its_token_and_says_what_is_wrong() {
     let place = Place::simple();
     let server = place.serve(&[]);

@@ -62,6 +62,19 @@ impl Place {
         Self::with(&[("pipeline.yaml", PIPELINE), ("stacks/a/template.yaml", TEMPLATE)])
     }
 
+    /// The same in an account with leases.
+    pub(crate) fn gated_with_leases() -> Self {
+        let region = "eu-south-1";
+        let place = Self::with(&[
+            ("pipeline.yaml", &format!("{PIPELINE}  gate:\n").replace("us-west-2", region)),
+            ("stacks/a/template.yaml", TEMPLATE),
+            ("stacks/gate/template.yaml", GATE),
+        ]);
+        place.author.pipeline(&["bootstrap", "--env", "local"]).code(0);
+        let cloud = Cloud::in_region(&place.author.project, region);
+        Self { cloud, ..place }
+    }
+
     /// A second stack, at whose gate a run waits.
     pub(crate) fn gated() -> Self {
         Self::with(&[
@@ -137,6 +150,17 @@ impl Place {
         let mut command = self.author.command(&["serve", served, "--listen", "127.0.0.1:0", "--poll", poll]);
         command.args(["--state", state]).current_dir(self.directory.path());
         command
+    }
+
+    /// Waits until it is settled what follows from every delivery.
+    pub(crate) fn until_settled(&self) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let file = pipeline::store::Place::Sqlite(self.state().join("pipeline.db"));
+        let store = runtime.block_on(pipeline::store::Store::open_existing(&file)).expect("a store");
+        until("no delivery that waits", || {
+            runtime.block_on(store.unsettled()).expect("deliveries").is_empty().then_some(())
+        });
+        runtime.block_on(store.close());
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -242,6 +266,14 @@ impl Server {
             (event["sequence"].as_i64().expect("a number"), read)
         };
         events.as_array().expect("events").iter().map(event).collect()
+    }
+
+    /// A line of what the kernel says of its memory, in MiB: `VmRSS` is what it has, `VmHWM` the most it ever had.
+    pub(crate) fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let line = status.lines().find_map(|it| it.strip_prefix(line)).expect("a line");
+        let kibibytes = line.trim_start_matches(':').trim_end_matches("kB").trim();
+        kibibytes.parse::<u64>().expect("a number") / 1024
     }
 
     pub(crate) fn send(&self, signal: Signal) {

@@ -1,5 +1,6 @@
-use pipeline::event::RunResult;
+use pipeline::event::{Event, RunResult};
 use pipeline::store::State;
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::server::Place;
@@ -37,4 +38,43 @@ fn two_servers_share_a_database_and_each_push_is_deployed_once() {
     let history = Output::of(place.author.command(&arguments)).code(0);
     let runs: Vec<pipeline::store::Run> = serde_json::from_str(&history.stdout).expect("runs");
     assert_eq!(runs.len(), 3);
+}
+
+#[test]
+fn a_server_that_was_stopped_beyond_its_lease_changes_nothing_of_what_another_one_has_begun_anew() {
+    let place = Place::gated_with_leases();
+    let database = postgres::Database::create();
+    let address = database.address();
+    let options = ["--database", address.as_str(), "--lease", "3s"];
+    let other = place.directory().join("other").display().to_string();
+    let one = place.serve(&options);
+    place.cloud.until_waiting("gate");
+    one.send(Signal::STOP);
+
+    // Its process goes on without it, and has the lease in the account: the second one waits for that.
+    let two = place.serve_elsewhere(&other, &options);
+    let run = crate::support::until("a run that waits for the first process", || {
+        let run = two.runs().pop()?;
+        let waits = |(_, event): &(i64, Event)| matches!(event, Event::Waiting { .. });
+        two.events(run.id, 0).iter().any(waits).then_some(run)
+    });
+    assert_eq!((run.state, two.runs().len()), (State::Running, 1));
+    let begun =
+        two.events(run.id, 0).into_iter().rposition(|(_, event)| matches!(event, Event::Started { .. }));
+
+    one.send(Signal::CONT);
+    one.until_said(&format!("run {} was lost to another server", run.id));
+    place.cloud.open_gate("gate");
+    let ended = two.until_run(&run.commit, State::Ended);
+    assert!(matches!(ended.result, Some(RunResult::Unchanged | RunResult::Changed)), "{ended:?}");
+    assert_eq!((place.cloud.change_sets("gate"), two.runs().len()), (1, 1));
+    // Nothing that the first one had to tell was added behind the second one's beginning.
+    let events: Vec<Event> = two.events(run.id, 0).into_iter().map(|(_, event)| event).collect();
+    let started = events.iter().rposition(|event| matches!(event, Event::Started { .. }));
+    assert_eq!(started, begun, "{events:?}");
+    let ends = events.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
+    assert_eq!(ends, 1, "{events:?}");
+    assert!(matches!(events.last(), Some(Event::Finished { .. })), "{events:?}");
+    one.stop();
+    two.stop();
 }

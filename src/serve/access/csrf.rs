@@ -55,7 +55,7 @@ async fn shown(server: &Server, request: Request) -> Result<(Option<String>, Req
     }
     let body = server.room.read(body, FORM).await?;
     let shown = field(&body.bytes, "csrf");
-    Ok((shown, Request::from_parts(head, Body::from(body.bytes))))
+    Ok((shown, Request::from_parts(head, Body::from(body.bytes.to_vec()))))
 }
 
 /// A field of a form.
