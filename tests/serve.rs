@@ -15,6 +15,8 @@ mod window;
 mod access;
 #[path = "serve/app.rs"]
 mod app;
+#[path = "serve/approvals.rs"]
+mod approvals;
 #[path = "serve/asked.rs"]
 mod asked;
 #[path = "serve/browser.rs"]
@@ -41,6 +43,8 @@ mod notices;
 mod pages;
 #[path = "serve/pushes.rs"]
 mod pushes;
+#[path = "serve/rollbacks.rs"]
+mod rollbacks;
 #[path = "serve/runs.rs"]
 mod runs;
 #[path = "serve/shared.rs"]

@@ -4,7 +4,9 @@
 //! at the time when the run begins. Each run is a process of its own, `pipeline run`.
 
 mod access;
+mod act;
 mod api;
+mod approval;
 mod asked;
 mod body;
 mod buffer;
@@ -29,6 +31,7 @@ mod post;
 mod problem;
 mod secret;
 mod state;
+mod task;
 mod thin;
 mod trace;
 mod turn;

@@ -4,6 +4,7 @@ use pipeline::event::RunResult;
 use pipeline::store::State;
 use serde_json::json;
 
+use crate::browser::Browser;
 use crate::server::{Place, Server, TOKEN, at_the_gate};
 use crate::support::http;
 use crate::told::{self, COMMIT, NEWER, Teller};
@@ -250,6 +251,49 @@ fn people_sign_in_and_out() {
     window.go("/runs");
     window.until_text("h1", "Sign in");
     window.close();
+    server.stop();
+}
+
+#[test]
+fn each_decides_what_they_may() {
+    let place = crate::approvals::place();
+    let (reader, approver) =
+        (place.token("reader", &["--level", "read"]), place.token("ada", &["--level", "approve"]));
+    let server = place.serve(&[]);
+    let waiting = server.until_run(&place.head(), State::Waiting);
+    let page = format!("/runs/{}", waiting.id);
+    let sign_in = |token: &str| {
+        let window = Window::of_a_stranger(&server);
+        window.go(&page);
+        window.until_text("h1", "Sign in");
+        window.press(&format!("{token}\u{e007}"));
+        window.until_text(".head .word", "waiting for approval");
+        window
+    };
+    let window = sign_in(&reader);
+    assert_eq!(window.ask("document.querySelectorAll('main form[method=post]').length"), 0);
+    window.close();
+    let window = sign_in(&approver);
+    window.until_text("a.node.asks", "create");
+    window.until_text("#live", "live");
+    window.click(".acts .primary");
+    window.until_text(".head .word", "changed");
+    assert_eq!(place.cloud.outputs("a")["Value"], "first");
+    // Roll back, and there is another run of the same commit.
+    window.click(".acts details:last-child summary");
+    window.click(".acts .danger");
+    window.until_text(".about", "rollback");
+    window.until_text(".head .word", "unchanged");
+    assert_ne!(window.place(), page);
+    window.go("/");
+    window.until_text(".card", "Rolled back");
+    window.close();
+    // What another page would send is refused.
+    let browser = Browser::of(&server);
+    browser.sign_in(&approver);
+    for verb in ["approve", "reject", "again", "rollback"] {
+        assert_eq!(browser.send(&format!("{page}/{verb}"), "digest=x").status, 403, "{verb}");
+    }
     server.stop();
 }
 
