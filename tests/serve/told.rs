@@ -46,7 +46,7 @@ impl Teller {
         let claim = self.runtime.block_on(self.store.claim("elsewhere", Duration::from_hours(1)));
         let claim = claim.expect("a store").expect("a run");
         assert_eq!(claim.run.id, id);
-        assert!(self.runtime.block_on(self.store.deploys(&claim, commit)).expect("a store"));
+        assert!(self.runtime.block_on(self.store.deploys(&claim, commit, None)).expect("a store"));
         self.tell(&claim, events);
         claim
     }
