@@ -25,6 +25,8 @@ mod drift;
 mod examples;
 #[path = "serve/fire.rs"]
 mod fire;
+#[path = "serve/github.rs"]
+mod github;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/pushes.rs"]

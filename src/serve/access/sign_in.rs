@@ -13,13 +13,16 @@ use serde::Deserialize;
 use super::csrf::{FORM, field};
 use super::local::local;
 use super::same_origin::is_same_origin;
-use super::{Access, LIFETIME, cookie, guarded, holder, peer};
+use super::{Access, LIFETIME, cookie, github, guarded, holder, peer};
 use crate::serve::Server;
 use crate::serve::problem::Problem;
 use crate::store::{Secret, SecretHash, Session, SignedIn};
 
 /// The cookie that has a session's identity.
 pub(super) const SESSION: &str = "pipeline";
+
+/// What the identity of a session begins with that was begun by way of GitHub.
+pub(super) const BY_GITHUB: &str = "github.";
 
 /// The form goes to the address that it was loaded from, and so remembers where to go.
 const PAGE: &str = include_str!("sign_in.html");
@@ -31,23 +34,33 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action
 pub(in crate::serve) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
     let out = Router::new().route("/sign-out", post(sign_out));
     Router::new()
-        .route("/sign-in", get(|| async { page(StatusCode::OK) }).post(sign_in))
+        .route("/sign-in", get(show).post(sign_in))
+        .merge(github::router())
         .merge(guarded(server, out))
 }
 
-fn page(status: StatusCode) -> Response {
+async fn show(State(server): State<Arc<Server>>, Query(wish): Query<Wish>) -> Response {
+    page(&server, &wish, StatusCode::OK)
+}
+
+fn page(server: &Server, wish: &Wish, status: StatusCode) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (CACHE_CONTROL, "no-store"),
     ];
-    let wrong = if status.is_success() { "hidden" } else { "" };
-    (status, headers, PAGE.replace("WRONG", wrong)).into_response()
+    let hidden_unless = |shown: bool| if shown { "" } else { "hidden" };
+    let page = PAGE
+        .replace("WRONG", hidden_unless(!status.is_success()))
+        .replace("GITHUB", hidden_unless(server.options.github.is_some()))
+        // Nothing in it means anything in HTML.
+        .replace("BEGIN", &github::begins_at(local(wish.to.as_deref())));
+    (status, headers, page).into_response()
 }
 
 #[derive(Deserialize)]
-struct Wish {
-    to: Option<String>,
+pub(super) struct Wish {
+    pub(super) to: Option<String>,
 }
 
 async fn sign_in(
@@ -65,7 +78,7 @@ async fn sign_in(
     let token = SecretHash::of(field(&body.bytes, "token").unwrap_or_default().trim());
     let holder = holder(&server, &token).await.map_err(|failure| server.unavailable(&failure))?;
     let Some((who, _)) = holder else {
-        return server.patience.answer(page(StatusCode::UNAUTHORIZED)).await;
+        return server.patience.answer(page(&server, &wish, StatusCode::UNAUTHORIZED)).await;
     };
     let session = Session { who, by: SignedIn::Token(token) };
     begin(&server, &headers, &from, &session, LIFETIME, local(wish.to.as_deref())).await
@@ -82,9 +95,15 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     end(server, headers, from).await?;
     let id = Secret::random().map_err(|failure| server.unavailable(&failure))?;
-    let begun = server.store.begin_session(&id.hash(), session, lifetime, from).await;
+    // It tells by itself how somebody signed in, so that they can be sent there again when it has ended.
+    let by = match session.by {
+        SignedIn::Token(_) => "token.",
+        SignedIn::Rights(_) => BY_GITHUB,
+    };
+    let id = format!("{by}{}", id.expose());
+    let begun = server.store.begin_session(&SecretHash::of(&id), session, lifetime, from).await;
     begun.map_err(|failure| server.unavailable(&failure))?;
-    let cookie = cookie::set(&server.options, SESSION, id.expose());
+    let cookie = cookie::set(&server.options, SESSION, &id);
     Ok((AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to(to)).into_response())
 }
 
