@@ -37,6 +37,7 @@ demo: setup up build ## Deploys this repository's own system to the local cloud
 test: setup up $(schemathesis)/installed.txt ## Runs all tests, against the local cloud
 	@local/github
 	@local/postgres
+	@local/browser
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
 lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, lints, templates, workflows, scripts and dependencies

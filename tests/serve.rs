@@ -29,10 +29,14 @@ mod drift;
 mod examples;
 #[path = "serve/fire.rs"]
 mod fire;
+#[path = "serve/github.rs"]
+mod github;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/pages.rs"]
 mod pages;
+#[path = "serve/pictures.rs"]
+mod pictures;
 #[path = "serve/pushes.rs"]
 mod pushes;
 #[path = "serve/rollbacks.rs"]

@@ -44,6 +44,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{GitHubSignIn, Team};
 pub use log::Log;
 pub use origin::Served;
 pub use secret::{ApiToken, WebhookSecrets};
@@ -90,6 +91,8 @@ pub struct Options {
     pub token: Option<ApiToken>,
     /// Where people reach the server, if that is known.
     pub url: Option<url::Url>,
+    /// How people sign in with GitHub, if they can.
+    pub github: Option<GitHubSignIn>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
 }
