@@ -23,7 +23,7 @@ pub const TOKEN_PREFIX: &str = "plt_";
 const TOKEN_DIGITS: usize = 64;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 18] = [
+pub const VARIABLES: &[&str] = &[
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "PIPELINE_GITHUB_APP_KEY",
@@ -31,6 +31,7 @@ pub const VARIABLES: [&str; 18] = [
     "PIPELINE_WEBHOOK_SECRET_OLD",
     "PIPELINE_API_TOKEN",
     "PIPELINE_TOKEN",
+    "PIPELINE_GITHUB_CLIENT_SECRET",
     "PIPELINE_DATABASE_URL",
     "PIPELINE_NOTIFY",
     "PIPELINE_NOTIFY_SECRET",

@@ -33,6 +33,8 @@ mod drift;
 mod examples;
 #[path = "serve/fire.rs"]
 mod fire;
+#[path = "serve/github.rs"]
+mod github;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/measures.rs"]
@@ -41,6 +43,8 @@ mod measures;
 mod notices;
 #[path = "serve/pages.rs"]
 mod pages;
+#[path = "serve/pictures.rs"]
+mod pictures;
 #[path = "serve/pushes.rs"]
 mod pushes;
 #[path = "serve/rollbacks.rs"]

@@ -59,6 +59,8 @@ on_both!(
     runs_of_other_repositories_are_not_among_those_of_some,
     a_plan_waits_for_approval_and_gives_way_to_what_is_newer,
     a_roll_back_is_not_undone_by_hints_and_the_head_that_was_tried_is_remembered,
+    what_runs_where_and_since_when_is_told_from_the_runs,
+    runs_are_found_by_whatever_is_known_of_them,
 );
 
 async fn open(place: &Place) -> Store {
@@ -596,4 +598,58 @@ async fn a_roll_back_is_not_undone_by_hints_and_the_head_that_was_tried_is_remem
     assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
     let newer = enqueue(&store, request("prod", "newer")).await;
     assert!(newer > back);
+}
+
+/// Has a run of a commit end so, and gives its number.
+async fn ended(store: &Store, commit: &str, result: RunResult) -> i64 {
+    let id = enqueue(store, Request { cause: Cause::Api, ..request("prod", commit) }).await;
+    let held = claim(store, LEASE).await;
+    store.end(&held, &ending(result)).await.expect("an end");
+    id
+}
+
+async fn what_runs_where_and_since_when_is_told_from_the_runs(place: &Place) {
+    let store = open(place).await;
+    ended(&store, "old", RunResult::Changed).await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let first = ended(&store, "new", RunResult::Changed).await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let again = ended(&store, "new", RunResult::Unchanged).await;
+    let failed = ended(&store, "newer", RunResult::Failed).await;
+    let held = enqueue(&store, request("prod", "newest")).await;
+    claim(&store, LEASE).await;
+    let next = enqueue(&store, request("prod", "after that")).await;
+    enqueue(&store, request("staging", "new")).await;
+    let told = store.environments(None).await.expect("environments");
+    assert_eq!(told.iter().map(|it| it.environment.as_str()).collect::<Vec<_>>(), ["prod", "staging"]);
+    let id = |run: &Option<pipeline::store::Run>| run.as_ref().map(|run| run.id);
+    let prod = &told[0];
+    assert_eq!((id(&prod.live), id(&prod.last)), (Some(again), Some(failed)));
+    assert_eq!((id(&prod.running), id(&prod.queued), prod.run.id), (Some(held), Some(next), next));
+    assert_eq!(prod.since, store.run(first).await.expect("a run").expect("a run").ended);
+    assert_eq!((id(&told[1].live), told[1].since), (None, None));
+    // Only of repositories that one may see; and what is live is not forgotten behind what failed.
+    let nothing = store.environments(Some(vec!["octo/other".to_owned()])).await.expect("environments");
+    assert_eq!(nothing, []);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    store.forget(Duration::ZERO).await.expect("an answer");
+    assert_eq!(id(&store.environments(None).await.expect("environments")[0].live), Some(again));
+}
+
+async fn runs_are_found_by_whatever_is_known_of_them(place: &Place) {
+    let store = open(place).await;
+    let failed = ended(&store, "a", RunResult::Failed).await;
+    let changed = ended(&store, "b", RunResult::Changed).await;
+    let queued = enqueue(&store, Request { branch: "next".to_owned(), ..request("staging", "c") }).await;
+    let found = async |which: Runs<'_>| {
+        let runs = store.runs(which, 10).await.expect("runs");
+        runs.iter().map(|run| run.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Runs { result: Some(RunResult::Failed), ..Runs::default() }).await, [failed]);
+    assert_eq!(found(Runs { state: Some(State::Ended), ..Runs::default() }).await, [changed, failed]);
+    assert_eq!(found(Runs { cause: Some(Cause::Push), ..Runs::default() }).await, [queued]);
+    assert_eq!(found(Runs { branch: Some("next"), ..Runs::default() }).await, [queued]);
+    assert_eq!(found(Runs { repository: Some("octo/other"), ..Runs::default() }).await, [0; 0]);
+    let both = Runs { environment: Some("prod"), state: Some(State::Queued), ..Runs::default() };
+    assert_eq!(found(both).await, [0; 0]);
 }

@@ -21,7 +21,7 @@ use crate::redact::redacted;
 use crate::store::{Claim, Ending};
 
 /// What the process is not to see: it has no use for it.
-const OWN: [&str; 7] = [
+const OWN: &[&str] = &[
     "PIPELINE_WEBHOOK_SECRET",
     "PIPELINE_WEBHOOK_SECRET_OLD",
     "PIPELINE_API_TOKEN",
@@ -29,6 +29,7 @@ const OWN: [&str; 7] = [
     "PIPELINE_NOTIFY",
     "PIPELINE_NOTIFY_SECRET",
     "OTEL_EXPORTER_OTLP_HEADERS",
+    "PIPELINE_GITHUB_CLIENT_SECRET",
 ];
 
 /// How many lines wait to be stored, and are stored at once.

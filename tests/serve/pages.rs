@@ -428,30 +428,3 @@ fn a_page_is_written_so() {
     ] }, { assert_snapshot!(page) });
     server.stop();
 }
-
-#[test]
-#[ignore = "makes pictures, and tests nothing"]
-fn pictures() {
-    let (_place, server) = told();
-    let window = Window::open(&server);
-    let directory = std::path::Path::new("/tmp/pages");
-    std::fs::create_dir_all(directory).expect("a directory");
-    let picture = |name: &str| std::fs::write(directory.join(name), window.picture()).expect("a file");
-    let runs = server.runs();
-    for (scheme, wide) in [("light", true), ("dark", true), ("light", false)] {
-        window.prefer("prefers-color-scheme", scheme);
-        window.window(if wide { 1280 } else { 390 }, 900);
-        let kind = if wide { scheme } else { "phone" };
-        window.go("/");
-        picture(&format!("environments-{kind}.png"));
-        window.go("/runs");
-        picture(&format!("runs-{kind}.png"));
-        for (name, index) in [("failed", 1), ("running", 2)] {
-            window.go(&format!("/runs/{}", runs[index].id));
-            window.window(if wide { 1280 } else { 390 }, 1800);
-            picture(&format!("{name}-{kind}.png"));
-        }
-    }
-    window.close();
-    server.stop();
-}

@@ -7,8 +7,8 @@ use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::sign_in::SESSION;
-use super::{Access, IDLE, cookie, csrf, holder, peer, unknown};
+use super::sign_in::{BY_GITHUB, SESSION};
+use super::{Access, IDLE, cookie, csrf, github, holder, peer, unknown};
 use crate::serve::Server;
 use crate::serve::problem::Problem;
 use crate::store::{SecretHash, SignedIn};
@@ -33,7 +33,7 @@ async fn admit(server: &Server, request: Request) -> Result<Request, Response> {
         None => by_session(server, request.headers()).await,
     };
     let Some((who, rights, csrf)) = known.map_err(IntoResponse::into_response)? else {
-        return Err(unadmitted(&request));
+        return Err(unadmitted(server, &request));
     };
     let mut request = match &csrf {
         Some(token) => csrf::check(server, request, token).await.map_err(IntoResponse::into_response)?,
@@ -73,14 +73,19 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
-/// Who looks at a page is sent to sign in, and from there to that page; programs are told what is missing.
-fn unadmitted(request: &Request) -> Response {
+/// Who looks at a page is sent to sign in, and from there to that page; programs are told what is missing. Whose session by
+/// way of GitHub has ended is sent there at once, and comes back without being asked.
+fn unadmitted(server: &Server, request: &Request) -> Response {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let is_page = request.method().is_safe() && accept.contains("text/html");
     if !is_page || request.headers().contains_key(AUTHORIZATION) {
         return unknown().into_response();
     }
     let to = request.uri().path_and_query().map_or("/", |it| it.as_str());
+    let session = cookie::read(&server.options, request.headers(), SESSION).unwrap_or_default();
+    if session.starts_with(BY_GITHUB) && server.options.github.is_some() {
+        return Redirect::to(&github::begins_at(to)).into_response();
+    }
     let query: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
     Redirect::to(&format!("/sign-in?to={query}")).into_response()
 }
