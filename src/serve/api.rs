@@ -13,7 +13,7 @@ use super::access::Access;
 use super::extract::{Path, Query, whole};
 use super::problem::Problem;
 use super::{Server, act};
-use crate::store::{Audited, Cause, Drift, Level, Run, Runs};
+use crate::store::{Audited, Drift, Level, Run, Runs};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -144,7 +144,7 @@ async fn environments(
     let newest = |run: Run| Newest {
         repository: run.repository.clone(),
         environment: run.environment.clone(),
-        held_back: run.cause == Cause::Rollback,
+        held_back: run.holds_back(),
         run,
     };
     Ok(Json(runs.into_iter().map(newest).collect()))
