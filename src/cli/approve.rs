@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::options::{Exit, ExitCode, note, print};
 use super::remote::Remote;
-use crate::event::Command;
 use crate::report;
 use crate::store::{Run, State};
 
@@ -54,7 +53,7 @@ impl Approve {
         let Some(digest) = run.plan.filter(|_| run.state == State::Waiting) else {
             return Err(Exit::failed(format!("run {id} does not wait for approval: see `/api/runs/{id}`")));
         };
-        report::replay(&plan(&self.events(remote).await?));
+        report::replay(&self.events(remote).await?);
         let question = if self.reject { "Reject" } else { "Approve" };
         note(&format!(
             "{question} this plan of run {id} to {} of {}? [y/N]",
@@ -70,41 +69,17 @@ impl Approve {
         }
     }
 
-    async fn events(&self, remote: &Remote) -> Result<Vec<Value>, Exit> {
-        let mut events = Vec::new();
+    /// The lines of the run's events. The plan that waits was made last.
+    async fn events(&self, remote: &Remote) -> Result<Vec<String>, Exit> {
+        let mut lines = Vec::new();
+        let mut from = 1;
         loop {
-            let path = format!("/api/runs/{}/events?from={}", self.run, events.len() + 1);
-            let more: Vec<Value> = remote.get(&path).await?;
-            if more.is_empty() {
-                return Ok(events);
-            }
-            events.extend(more.into_iter().map(|mut numbered| numbered["event"].take()));
+            let more: Vec<Value> = remote.get(&format!("/api/runs/{}/events?from={from}", self.run)).await?;
+            let Some(last) = more.last().and_then(|numbered| numbered["sequence"].as_i64()) else {
+                return Ok(lines);
+            };
+            from = last + 1;
+            lines.extend(more.iter().map(|numbered| numbered["event"].to_string()));
         }
-    }
-}
-
-/// The lines of the last plan among events: those before were of other plans.
-fn plan(events: &[Value]) -> Vec<String> {
-    let is_start = |event: &Value| event["event"] == "started" && event["command"] == json!(Command::Plan);
-    let start = events.iter().rposition(is_start).unwrap_or_default();
-    events[start..].iter().map(Value::to_string).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_plan_is_shown() {
-        let event = |kind: &str, command: &str| json!({"event": kind, "command": command});
-        let events = [
-            event("started", "plan"),
-            event("finished", "1"),
-            event("started", "run"),
-            event("started", "plan"),
-            event("finished", "2"),
-        ];
-        assert_eq!(plan(&events), [events[3].to_string(), events[4].to_string()]);
-        assert_eq!(plan(&[]), Vec::<String>::new());
     }
 }

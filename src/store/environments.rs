@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::run::{only, run, select};
-use super::{Cause, Run, State, Store, failed};
+use super::{Run, State, Store, failed};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -128,7 +128,7 @@ fn told(runs: Vec<Run>) -> Vec<Environment> {
             waiting: None,
             queued: None,
         });
-        environment.held_back = run.cause == Cause::Rollback;
+        environment.held_back = run.holds_back();
         environment.run = run.clone();
         match run.state {
             State::Running => environment.running = Some(run),

@@ -93,6 +93,13 @@ impl Run {
     pub fn is_pinned(&self) -> bool {
         self.cause == Cause::Rollback || self.approved_by.is_some()
     }
+
+    /// Whether it holds its environment back, as its newest run: the head is deployed only when it is newer than what was
+    /// tried, or somebody asks. A roll back whose plan was rejected has changed nothing.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        self.cause == Cause::Rollback && self.result != Some(RunResult::Refused)
+    }
 }
 
 /// The word that a value is in the store, the same as in JSON.

@@ -1,3 +1,6 @@
+use std::io::Write as _;
+use std::process::Stdio;
+
 use pipeline::event::{Command, Event, RunResult};
 use pipeline::store::{Run, State};
 use serde_json::{Value, json};
@@ -210,13 +213,60 @@ fn a_plan_is_approved_from_the_command_line_with_a_token() {
     let commit = place.push("second");
     server.tell(&commit);
     let waiting = server.until_run(&commit, State::Waiting);
-    let (id, digest) = (waiting.id.to_string(), waiting.plan.expect("a plan"));
-    let address = format!("http://{}", server.address);
-    let mut command =
-        place.author.command(&["approve", &id, "--server", &address, "--digest", &digest, "--reject"]);
-    command.env("PIPELINE_TOKEN", &approver);
-    assert_eq!(Output::of(command).code(0).stdout, format!("run {id}: rejected\n"));
+    // At a terminal the plan is shown, and it asks.
+    let at_a_terminal = |answer: &str| {
+        let command = format!(
+            "{} approve {} --server http://{} --reject",
+            env!("CARGO_BIN_EXE_pipeline"),
+            waiting.id,
+            server.address
+        );
+        let mut script = std::process::Command::new("script");
+        script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+        script.env("PIPELINE_TOKEN", &approver).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut script = script.spawn().expect("script, of util-linux");
+        script.stdin.take().expect("an input").write_all(answer.as_bytes()).expect("an answer");
+        let output = script.wait_with_output().expect("an end");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = at_a_terminal("n\n");
+    assert!(said.contains("stack/a") && said.contains("Reject this plan of run"), "{said}");
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(server.one(waiting.id), waiting);
+    let (code, said) = at_a_terminal("y\n");
+    assert!(code == Some(0) && said.contains(&format!("run {}: rejected", waiting.id)), "{said}");
     assert_eq!(server.one(waiting.id).reason.as_deref(), Some("rejected by ada"));
+    server.stop();
+}
+
+#[test]
+fn a_roll_back_is_approved_as_any_other_plan() {
+    let place = place();
+    let server = place.serve(&[]);
+    let deploy = |commit: &str| {
+        let waiting = server.until_run(commit, State::Waiting);
+        server.approve(&waiting);
+        server.until_run(commit, State::Ended)
+    };
+    let first = deploy(&place.head());
+    let commit = place.push("second");
+    server.tell(&commit);
+    deploy(&commit);
+    let asked = server.act(first.id, "rollback", &Value::Null);
+    assert_eq!(asked.status, 202, "{asked:?}");
+    let id = asked.json()["id"].as_i64().unwrap();
+    let until =
+        |state: State| until("the roll back", || Some(server.one(id)).filter(|run| run.state == state));
+    let back = until(State::Waiting);
+    assert_eq!(back.commit, first.commit);
+    // A late hint of the head that it is to get rid of does not take its place.
+    assert_eq!(server.deliver("push", "late", &Place::told(&commit, "late")).body, "accepted");
+    place.until_nothing_is_unsettled();
+    assert_eq!(server.one(id), back);
+    assert_eq!(place.cloud.outputs("a")["Value"], "second-first");
+    server.approve(&back);
+    assert_eq!(until(State::Ended).result, Some(RunResult::Changed));
+    assert_eq!(place.cloud.outputs("a")["Value"], "first");
     server.stop();
 }
 

@@ -11,7 +11,7 @@ fn held_back(server: &Server) -> Value {
 
 impl Place {
     /// Waits until it is settled what follows from all deliveries.
-    fn until_nothing_is_unsettled(&self) {
+    pub(crate) fn until_nothing_is_unsettled(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let store = pipeline::store::Place::Sqlite(self.state().join("pipeline.db"));
         let store = runtime.block_on(Store::open_existing(&store)).expect("a store");

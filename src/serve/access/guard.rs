@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, AUTHORIZATION};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -20,7 +20,12 @@ pub(in crate::serve) fn guarded(server: &Arc<Server>, routes: Router<Arc<Server>
 
 async fn guard(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     match admit(&server, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let mut response = next.run(request).await;
+            // It was for who asked, and not for who sits at the same browser later.
+            response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            response
+        }
         Err(refused) => refused,
     }
 }
