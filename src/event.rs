@@ -234,6 +234,12 @@ pub enum RunResult {
 }
 
 impl RunResult {
+    /// Whether everything is as it was wanted.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Unchanged | Self::Changed)
+    }
+
     /// The word that it is in events.
     #[must_use]
     pub fn as_str(self) -> &'static str {

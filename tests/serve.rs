@@ -6,6 +6,10 @@ mod support;
 mod receiver;
 #[path = "serve/server.rs"]
 mod server;
+#[path = "serve/told.rs"]
+mod told;
+#[path = "serve/window.rs"]
+mod window;
 
 #[path = "serve/access.rs"]
 mod access;
@@ -33,6 +37,8 @@ mod limits;
 mod measures;
 #[path = "serve/notices.rs"]
 mod notices;
+#[path = "serve/pages.rs"]
+mod pages;
 #[path = "serve/pushes.rs"]
 mod pushes;
 #[path = "serve/runs.rs"]

@@ -53,6 +53,8 @@ pub struct StepState {
     pub id: StepId,
     /// The steps whose results it needs.
     pub needs: Vec<StepId>,
+    /// When it began, if it has.
+    pub began: Option<Timestamp>,
     /// Whether it waits, runs or has ended.
     pub phase: Phase,
     /// What it does, once that is settled.
@@ -228,6 +230,7 @@ impl StepState {
         Self {
             id,
             needs,
+            began: None,
             phase: Phase::Waiting,
             decision: None,
             activity: None,
@@ -267,7 +270,10 @@ impl StepState {
     /// Takes one of its events in. Returns whether it told anything new.
     fn apply(&mut self, at: Timestamp, event: &Event) -> bool {
         match event {
-            Event::StepStarted { .. } => self.phase = Phase::Running { since: at },
+            Event::StepStarted { .. } => {
+                self.began = Some(at);
+                self.phase = Phase::Running { since: at };
+            }
             Event::StepDecided { decision, .. } => {
                 return self.decision.replace(decision.clone()).as_ref() != Some(decision);
             }

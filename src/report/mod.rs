@@ -4,7 +4,7 @@
 
 mod actions;
 mod board;
-mod changes;
+pub(crate) mod changes;
 mod drift_text;
 mod json;
 mod live;
@@ -12,9 +12,9 @@ mod markdown;
 pub(crate) mod paint;
 mod plain;
 pub(crate) mod plan_text;
-mod run_text;
+pub(crate) mod run_text;
 mod safe;
-mod tree;
+pub(crate) mod tree;
 pub(crate) mod words;
 
 use std::io::{IsTerminal, Stdout, stdout};
@@ -36,6 +36,7 @@ pub use markdown::{
     Annotation, Level, Markdown, annotations, is_grave, plan_comment, plan_title, step_text, summary,
 };
 pub use plain::Plain;
+pub(crate) use safe::safe;
 
 use crate::event::{Event, Events};
 
@@ -126,13 +127,15 @@ pub fn replay(lines: &[String]) {
 }
 
 fn last_attempt(lines: &[String]) -> Vec<(Timestamp, Event)> {
-    let event = |line: &String| {
-        let Written { time } = serde_json::from_str(line).ok()?;
-        Some((time, serde_json::from_str(line).ok()?))
-    };
-    let mut events: Vec<(Timestamp, Event)> = lines.iter().filter_map(event).collect();
+    let mut events: Vec<(Timestamp, Event)> = lines.iter().filter_map(|line| read(line)).collect();
     let begun = events.iter().rposition(|(_, event)| matches!(event, Event::Started { .. }));
     events.split_off(begun.unwrap_or_default())
+}
+
+/// An event as [`Json`] wrote it, and when.
+pub(crate) fn read(line: &str) -> Option<(Timestamp, Event)> {
+    let Written { time } = serde_json::from_str(line).ok()?;
+    Some((time, serde_json::from_str(line).ok()?))
 }
 
 /// When an event was written.

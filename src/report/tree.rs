@@ -99,7 +99,8 @@ fn step_line(step: &StepState, board: &Board, view: View) -> String {
     format!("{} {id}  {time}  {text}", view.paint.show(tone, symbol))
 }
 
-fn how_it_ended(outcome: &Outcome, millis: u64) -> (&'static str, Tone, String) {
+/// How a step ended: a symbol, its colour, and in words.
+pub fn how_it_ended(outcome: &Outcome, millis: u64) -> (&'static str, Tone, String) {
     match outcome {
         Outcome::Unchanged => ("=", Tone::Faint, "unchanged".to_owned()),
         Outcome::Done { summary } => ("✔", Tone::Good, summary.clone()),
@@ -117,19 +118,28 @@ fn how_it_ended(outcome: &Outcome, millis: u64) -> (&'static str, Tone, String) 
 }
 
 fn waiting(step: &StepState, board: &Board, view: View) -> String {
+    view.paint.show(Tone::Faint, waits_for(step, board))
+}
+
+/// What a step waits for that has not begun.
+pub fn waits_for(step: &StepState, board: &Board) -> String {
     let open = |id: &&StepId| board.step(id).is_some_and(|step| !step.ended());
     let ids: Vec<String> = step.needs.iter().filter(open).map(ToString::to_string).collect();
-    let text = if ids.is_empty() { "waiting".to_owned() } else { format!("waits for {}", ids.join(", ")) };
-    view.paint.show(Tone::Faint, text)
+    if ids.is_empty() { "waiting".to_owned() } else { format!("waits for {}", ids.join(", ")) }
+}
+
+/// What a step that is under way is doing.
+pub fn doing(step: &StepState) -> String {
+    match (&step.activity, step.action()) {
+        (Some(activity), _) => activity.clone(),
+        (None, Action::Unknown) => "looking at what is live".to_owned(),
+        (None, action) => words::doing(action).to_owned(),
+    }
 }
 
 /// What a step does, how far it is, and the last line it wrote.
 fn running(step: &StepState, view: View) -> String {
-    let mut text = match (&step.activity, step.action()) {
-        (Some(activity), _) => activity.clone(),
-        (None, Action::Unknown) => "looking at what is live".to_owned(),
-        (None, action) => words::doing(action).to_owned(),
-    };
+    let mut text = doing(step);
     if let Some(progress) = &step.progress {
         text = format!("{text}  {}{}", bar(progress, view.paint), words::progress(progress));
     }

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::access::Access;
 use super::extract::{Path, Query, whole};
+use super::filter::Filter;
 use super::problem::Problem;
 use super::{Server, dispatch};
 use crate::source::is_branch_name;
-use crate::store::{Audited, Cause, Drift, Level, Request, Run, Runs};
+use crate::store::{Audited, Cause, Drift, Environment, Level, Request, Run};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -24,6 +25,7 @@ const EVENTS: u16 = 1000;
 
 pub(super) fn router() -> Router<Arc<Server>> {
     Router::new()
+        .route("/api/environments", get(environments))
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
@@ -85,32 +87,36 @@ async fn ask(
 }
 
 /// A run that somebody may see.
-async fn find(server: &Server, access: &Access, id: i64) -> Result<Run, Problem> {
+pub(super) async fn find(server: &Server, access: &Access, id: i64) -> Result<Run, Problem> {
     let run = server.store.run(id).await.map_err(|error| server.unavailable(&error))?;
     let run = run.filter(|run| access.may(&run.repository, Level::Read));
     run.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
-}
-
-#[derive(Deserialize)]
-struct Filter {
-    environment: Option<String>,
-    before: Option<i64>,
-    limit: Option<u16>,
 }
 
 async fn list(
     State(server): State<Arc<Server>>,
     access: Access,
     Query(filter): Query<Filter>,
+    Query(page): Query<Page>,
 ) -> Result<Json<Vec<Run>>, Problem> {
-    let limit = filter.limit.unwrap_or(RUNS).min(RUNS);
-    let which = Runs {
-        repositories: access.repositories(&server, Level::Read),
-        environment: filter.environment.as_deref(),
-        before: filter.before,
-    };
+    let limit = page.limit.unwrap_or(RUNS).min(RUNS);
+    let which = filter.runs(access.repositories(&server, Level::Read), page.before);
     let runs = server.store.runs(which, limit).await;
     runs.map(Json).map_err(|error| server.unavailable(&error))
+}
+
+async fn environments(
+    State(server): State<Arc<Server>>,
+    access: Access,
+) -> Result<Json<Vec<Environment>>, Problem> {
+    seen(&server, &access).await.map(Json)
+}
+
+/// What runs where, as far as somebody may see it.
+pub(super) async fn seen(server: &Server, access: &Access) -> Result<Vec<Environment>, Problem> {
+    let mut environments = server.store.environments().await.map_err(|error| server.unavailable(&error))?;
+    environments.retain(|environment| access.may(&environment.repository, Level::Read));
+    Ok(environments)
 }
 
 async fn one(

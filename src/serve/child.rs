@@ -194,7 +194,10 @@ async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> 
         while !events.is_empty() {
             match server.store.append(claim, &events).await {
                 // If the lease was lost, they are nobody's.
-                Ok(_) => break,
+                Ok(_) => {
+                    server.news.tell(claim.run.id);
+                    break;
+                }
                 Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
             }
             tokio::time::sleep(AGAIN).await;

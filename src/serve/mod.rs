@@ -13,14 +13,17 @@ mod description;
 mod dispatch;
 mod drift;
 mod extract;
+mod filter;
 mod health;
 mod hint;
 mod http;
 mod keys;
 mod log;
 mod metrics;
+mod news;
 mod notify;
 mod origin;
+mod pages;
 mod poll;
 mod post;
 mod problem;
@@ -56,6 +59,7 @@ use crate::store::{Inbox, Place, Store};
 use access::{Patience, guarded};
 use body::Room;
 use metrics::Metrics;
+use news::News;
 use origin::Origins;
 use problem::Problem;
 use state::StateDirectory;
@@ -112,6 +116,7 @@ struct Server {
     room: Room,
     patience: Patience,
     metrics: Metrics,
+    news: News,
     log: Log,
     stop: Interrupt,
     /// There are deliveries of which it is not settled what follows.
@@ -151,6 +156,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         room: Room::default(),
         patience: Patience::default(),
         metrics: Metrics::default(),
+        news: News::default(),
         delivered: Notify::new(),
         asked: Notify::new(),
         queued: Notify::new(),
@@ -187,6 +193,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
 fn router(server: &Arc<Server>) -> Router {
     Router::new()
         .merge(webhook::router())
+        .merge(pages::router(server))
         .merge(health::router())
         .merge(access::router(server))
         .merge(guarded(server, api::router().merge(metrics::router(server))))

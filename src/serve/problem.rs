@@ -20,6 +20,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too much is under way; try again later")
     }
 
+    /// Its status, and what it says.
+    pub(super) fn told(self) -> (StatusCode, String) {
+        (self.status, self.message)
+    }
+
     /// In one word, for counting.
     pub(super) fn name(&self) -> &'static str {
         self.status.canonical_reason().unwrap_or("other")

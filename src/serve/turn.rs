@@ -35,6 +35,7 @@ pub(super) async fn take(server: Arc<Server>, claim: Claim, cut: CancellationTok
     let keeping = tokio::spawn(keep(Arc::clone(&server), claim.clone(), lost.clone()));
     let turn = carry_out(&server, &claim, &cut, &lost).await;
     record(&server, &claim, turn, began, &lost).await;
+    server.news.tell(claim.run.id);
     keeping.abort();
     if !lost.is_cancelled() {
         trace::send(&server, claim.run.id);
@@ -116,6 +117,7 @@ async fn begin(server: &Server, claim: &Claim) -> Result<Option<Child>, Failure>
         }
         tokio::time::sleep(AGAIN).await;
     }
+    server.news.tell(run.id);
     let (id, short) = (run.id, short(&commit));
     server.log.say(format!("run {id}: {short} to {} of {}", run.environment, run.repository));
     Child::start(server, &directory, &run.environment, &commit, alone).map(Some)

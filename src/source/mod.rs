@@ -22,4 +22,4 @@ pub use credentials::Token;
 pub use remote::is_branch_name;
 pub use repository::Repository;
 pub use snapshot::Snapshot;
-pub use url::github_repository;
+pub use url::{github_repository, web_address};

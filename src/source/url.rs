@@ -58,6 +58,21 @@ pub fn github_repository(url: &str) -> Option<(String, String)> {
     (is_name(owner) && is_name(name)).then(|| (owner.to_owned(), name.to_owned()))
 }
 
+/// Where people look at that repository.
+///
+/// ```
+/// # use pipeline::source::web_address;
+/// let address = web_address("git@github.com:octo/hello.git");
+/// assert_eq!(address.as_deref(), Some("https://github.com/octo/hello"));
+/// ```
+#[must_use]
+pub fn web_address(url: &str) -> Option<String> {
+    let (owner, name) = github_repository(url)?;
+    let host = RemoteUrl::parse(url)?.host.to_ascii_lowercase();
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+    is_name.then(|| format!("https://{host}/{owner}/{name}"))
+}
+
 fn is_name(text: &str) -> bool {
     !matches!(text, "" | "." | "..")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))

@@ -78,7 +78,7 @@ pub enum Cause {
 }
 
 /// The word that a value is in the store, the same as in JSON.
-pub(super) fn word(value: impl Serialize) -> String {
+pub(crate) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         other => format!("{other:?}"),
@@ -131,8 +131,18 @@ pub(super) fn only(repositories: Option<&Vec<String>>, first: usize) -> String {
 pub struct Runs<'a> {
     /// Those of these repositories, if not of all.
     pub repositories: Option<Vec<String>>,
+    /// Those of one repository.
+    pub repository: Option<&'a str>,
     /// Those to one environment, if not to all.
     pub environment: Option<&'a str>,
+    /// Those of one branch.
+    pub branch: Option<&'a str>,
+    /// Those that are so far.
+    pub state: Option<State>,
+    /// Those that ended so.
+    pub result: Option<RunResult>,
+    /// Those that were asked for so.
+    pub cause: Option<Cause>,
     /// Those from before this one, if not from the newest on.
     pub before: Option<i64>,
 }
@@ -143,11 +153,19 @@ impl Store {
     /// # Errors
     /// If they can't be read.
     pub async fn runs(&self, which: Runs<'_>, limit: u16) -> Result<Vec<Run>, Failure> {
-        let only = only(which.repositories.as_ref(), 4);
-        let rest =
-            format!("WHERE ($1 = '' OR environment = $1) AND id < $2 {only} ORDER BY id DESC LIMIT $3");
+        let only = only(which.repositories.as_ref(), 9);
+        let rest = format!(
+            "WHERE ($1 = '' OR repository = $1) AND ($2 = '' OR environment = $2) AND ($3 = '' OR branch = $3) \
+             AND ($4 = '' OR state = $4) AND ($5 = '' OR result = $5) AND ($6 = '' OR cause = $6) AND id < $7 \
+             {only} ORDER BY id DESC LIMIT $8"
+        );
         let query = sqlx::query(select(&rest))
+            .bind(which.repository.unwrap_or_default())
             .bind(which.environment.unwrap_or_default())
+            .bind(which.branch.unwrap_or_default())
+            .bind(which.state.map(word).unwrap_or_default())
+            .bind(which.result.map(word).unwrap_or_default())
+            .bind(which.cause.map(word).unwrap_or_default())
             .bind(which.before.unwrap_or(i64::MAX))
             .bind(i64::from(limit));
         let query = which.repositories.into_iter().flatten().fold(query, sqlx::query::Query::bind);

@@ -1,6 +1,6 @@
 //! Plain HTTP to a server on this machine, down to what a client can do wrong.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -50,6 +50,13 @@ pub(crate) fn begin(
 impl Sending {
     pub(crate) fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.0.write_all(bytes)
+    }
+
+    /// Reads the first line of an answer that may have no end.
+    pub(crate) fn status(&self) -> u16 {
+        let mut line = String::new();
+        BufReader::new(&self.0).read_line(&mut line).expect("a first line");
+        line.split_whitespace().nth(1).and_then(|code| code.parse().ok()).expect("a status")
     }
 
     /// Reads the answer to its end.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE};
+use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -14,35 +14,19 @@ use super::csrf::{FORM, field};
 use super::local::local;
 use super::same_origin::is_same_origin;
 use super::{Access, LIFETIME, cookie, guarded, holder, peer};
-use crate::serve::Server;
 use crate::serve::problem::Problem;
+use crate::serve::{Server, pages};
 use crate::store::{Secret, SecretHash, Session, SignedIn};
 
 /// The cookie that has a session's identity.
 pub(super) const SESSION: &str = "pipeline";
 
-/// The form goes to the address that it was loaded from, and so remembers where to go.
-const PAGE: &str = include_str!("sign_in.html");
-
-/// What forbids the page everything but its form.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
 /// Signing in and out.
 pub(in crate::serve) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
     let out = Router::new().route("/sign-out", post(sign_out));
     Router::new()
-        .route("/sign-in", get(|| async { page(StatusCode::OK) }).post(sign_in))
+        .route("/sign-in", get(|| async { pages::sign_in(StatusCode::OK) }).post(sign_in))
         .merge(guarded(server, out))
-}
-
-fn page(status: StatusCode) -> Response {
-    let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (CACHE_CONTROL, "no-store"),
-    ];
-    let wrong = if status.is_success() { "hidden" } else { "" };
-    (status, headers, PAGE.replace("WRONG", wrong)).into_response()
 }
 
 #[derive(Deserialize)]
@@ -65,7 +49,7 @@ async fn sign_in(
     let token = SecretHash::of(field(&body.bytes, "token").unwrap_or_default().trim());
     let holder = holder(&server, &token).await.map_err(|failure| server.unavailable(&failure))?;
     let Some((who, _)) = holder else {
-        return server.patience.answer(page(StatusCode::UNAUTHORIZED)).await;
+        return server.patience.answer(pages::sign_in(StatusCode::UNAUTHORIZED)).await;
     };
     let session = Session { who, by: SignedIn::Token(token) };
     begin(&server, &headers, &from, &session, LIFETIME, local(wish.to.as_deref())).await

@@ -1,0 +1,38 @@
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::html;
+
+use super::frame::{Frame, frame};
+use super::guard::with_headers;
+use super::mark::Mark;
+
+/// The page on which people sign in. Its form goes to the address that it was loaded from, and so remembers where to go.
+pub(in crate::serve) fn sign_in(status: StatusCode) -> Response {
+    let about = Frame {
+        title: "Sign in".to_owned(),
+        mark: Mark::Waiting,
+        part: "",
+        access: None,
+        refresh: None,
+        stream: None,
+    };
+    let content = html! {
+        div.sign-in {
+            h1 { "Sign in" }
+            @if !status.is_success() {
+                p.note role="alert" { "This token opens nothing: it is wrong, expired or revoked." }
+            }
+            form method="post" {
+                label {
+                    span { "Token" }
+                    input type="password" name="token" autocomplete="current-password" required autofocus;
+                }
+                button.primary { "Sign in" }
+            }
+            p.about { code { "pipeline token create" } " on the server's machine makes tokens." }
+        }
+    };
+    let mut response = frame(&about, &content);
+    *response.status_mut() = status;
+    with_headers(response)
+}
