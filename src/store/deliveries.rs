@@ -1,5 +1,7 @@
+use std::collections::HashSet;
+
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 
 use super::{Store, failed};
 use crate::failure::Failure;
@@ -58,6 +60,28 @@ pub enum Accepted {
     Duplicate,
 }
 
+/// How many deliveries one statement is about: each way to the engine and back takes longer than storing one.
+const AT_ONCE: usize = 256;
+
+/// What of a delivery is bound, beside the time, which is the first value.
+const COLUMNS: [&str; 9] =
+    ["id", "digest", "event", "repository", "branch", "outcome", "environment", "pull_request", "base"];
+
+/// A statement that stores so many deliveries, and tells which of them were not there.
+fn insert(count: usize) -> AssertSqlSafe<String> {
+    let width = COLUMNS.len();
+    let row = |row: usize| {
+        let values: Vec<String> = (0..width).map(|column| format!("${}", row * width + column + 2)).collect();
+        format!("($1, {})", values.join(", "))
+    };
+    let rows: Vec<String> = (0..count).map(row).collect();
+    let columns = COLUMNS.join(", ");
+    AssertSqlSafe(format!(
+        "INSERT INTO deliveries (received, {columns}) VALUES {} ON CONFLICT DO NOTHING RETURNING id, digest",
+        rows.join(", ")
+    ))
+}
+
 impl Store {
     /// Stores deliveries, all or none, in one transaction.
     ///
@@ -70,31 +94,35 @@ impl Store {
     async fn insert(&self, deliveries: &[Delivery]) -> Result<Vec<Accepted>, sqlx::Error> {
         let mut transaction = self.begin().await?;
         let now = self.now(&mut *transaction).await?;
-        let mut accepted = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            let (repository, branch) = delivery.push.clone().unzip();
-            let (environment, number, base) = match delivery.ask.clone() {
-                Some(Ask::Again { environment }) => (Some(environment), None, None),
-                Some(Ask::Plan { number, base }) => (None, i64::try_from(number).ok(), Some(base)),
-                None => (None, None, None),
-            };
-            let insert = "INSERT INTO deliveries (id, digest, event, repository, branch, received, outcome, environment, \
-                          pull_request, base) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
-            let done = sqlx::query(insert)
-                .bind(&delivery.id)
-                .bind(&delivery.digest)
-                .bind(&delivery.event)
-                .bind(repository)
-                .bind(branch)
-                .bind(now)
-                .bind(delivery.push.is_none().then_some("nothing to do"))
-                .bind(environment)
-                .bind(number)
-                .bind(base)
-                .execute(&mut *transaction)
-                .await?;
-            accepted.push(if done.rows_affected() == 0 { Accepted::Duplicate } else { Accepted::New });
+        let mut new = HashSet::new();
+        for deliveries in deliveries.chunks(AT_ONCE) {
+            let mut insert = sqlx::query_as::<_, (String, String)>(insert(deliveries.len())).bind(now);
+            for delivery in deliveries {
+                let (repository, branch) = delivery.push.clone().unzip();
+                let (environment, number, base) = match delivery.ask.clone() {
+                    Some(Ask::Again { environment }) => (Some(environment), None, None),
+                    Some(Ask::Plan { number, base }) => (None, i64::try_from(number).ok(), Some(base)),
+                    None => (None, None, None),
+                };
+                insert = insert
+                    .bind(&delivery.id)
+                    .bind(&delivery.digest)
+                    .bind(&delivery.event)
+                    .bind(repository)
+                    .bind(branch)
+                    .bind(delivery.push.is_none().then_some("nothing to do"))
+                    .bind(environment)
+                    .bind(number)
+                    .bind(base);
+            }
+            new.extend(insert.fetch_all(&mut *transaction).await?);
         }
+        // One that comes twice among them is new once.
+        let mut accept = |delivery: &Delivery| {
+            let is_new = new.remove(&(delivery.id.clone(), delivery.digest.clone()));
+            if is_new { Accepted::New } else { Accepted::Duplicate }
+        };
+        let accepted = deliveries.iter().map(&mut accept).collect();
         transaction.commit().await?;
         Ok(accepted)
     }
@@ -166,12 +194,14 @@ pub(super) async fn note(
     deliveries: &[String],
     outcome: &str,
 ) -> Result<(), sqlx::Error> {
-    for delivery in deliveries {
-        sqlx::query("UPDATE deliveries SET outcome = $1 WHERE id = $2")
-            .bind(outcome.to_owned())
-            .bind(delivery)
-            .execute(&mut **transaction)
-            .await?;
+    for deliveries in deliveries.chunks(AT_ONCE) {
+        let places: Vec<String> = (0..deliveries.len()).map(|place| format!("${}", place + 2)).collect();
+        let update = format!("UPDATE deliveries SET outcome = $1 WHERE id IN ({})", places.join(", "));
+        let mut update = sqlx::query(AssertSqlSafe(update)).bind(outcome.to_owned());
+        for delivery in deliveries {
+            update = update.bind(delivery);
+        }
+        update.execute(&mut **transaction).await?;
     }
     Ok(())
 }

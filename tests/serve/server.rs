@@ -163,15 +163,15 @@ impl Place {
 
     /// Waits until it is settled what follows from every delivery of a push.
     pub(crate) fn until_settled(&self) {
-        self.until_empty(async |store| store.unsettled().await.expect("deliveries").is_empty());
+        self.until_empty(&async |store| store.unsettled().await.expect("deliveries").is_empty());
     }
 
     /// The same for what is asked for beside pushes.
     pub(crate) fn until_nothing_is_asked(&self) {
-        self.until_empty(async |store| store.asked().await.expect("deliveries").is_empty());
+        self.until_empty(&async |store| store.asked().await.expect("deliveries").is_empty());
     }
 
-    fn until_empty(&self, is_empty: impl AsyncFn(&pipeline::store::Store) -> bool) {
+    fn until_empty(&self, is_empty: &impl AsyncFn(&pipeline::store::Store) -> bool) {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let file = pipeline::store::Place::Sqlite(self.state().join("pipeline.db"));
         let store = runtime.block_on(pipeline::store::Store::open_existing(&file)).expect("a store");
