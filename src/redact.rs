@@ -18,7 +18,7 @@ const HIDDEN: &str = "***";
 pub const MIN_LENGTH: usize = 6;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 15] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "PIPELINE_GITHUB_APP_KEY",
@@ -26,6 +26,7 @@ pub const VARIABLES: [&str; 14] = [
     "PIPELINE_WEBHOOK_SECRET_OLD",
     "PIPELINE_API_TOKEN",
     "PIPELINE_DATABASE_URL",
+    "PGPASSWORD",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "AWS_SECRET_ACCESS_KEY",

@@ -19,8 +19,13 @@ use crate::redact::redacted;
 use crate::store::{Claim, Ending};
 
 /// What the process is not to see: it has no use for it.
-const OWN: [&str; 4] =
-    ["PIPELINE_WEBHOOK_SECRET", "PIPELINE_WEBHOOK_SECRET_OLD", "PIPELINE_API_TOKEN", "PIPELINE_DATABASE_URL"];
+const OWN: [&str; 5] = [
+    "PIPELINE_WEBHOOK_SECRET",
+    "PIPELINE_WEBHOOK_SECRET_OLD",
+    "PIPELINE_API_TOKEN",
+    "PIPELINE_DATABASE_URL",
+    "PGPASSWORD",
+];
 
 /// How many lines wait to be stored, and are stored at once.
 const LINES: usize = 1024;
