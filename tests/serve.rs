@@ -19,3 +19,5 @@ mod on_aws;
 mod runs;
 #[path = "serve/shared.rs"]
 mod shared;
+#[path = "serve/tasks.rs"]
+mod tasks;

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 
+import requests
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
 from ministack.services import ecs
 
@@ -54,6 +55,8 @@ def stop_gracefully():
             return stop(data)
         if "_stop_reason" not in task:
             task["_stop_reason"] = data.get("reason", "Task stopped by user")
+            for container in list(task.get("_docker_ids") or []):
+                ecs._get_docker().containers.get(container).kill("SIGTERM")
             threading.Thread(target=_end, args=(task, get_account_id(), get_region()), daemon=True).start()
         return json_response({"task": {**ecs._sanitize(task), "desiredStatus": "STOPPED"}})
 
@@ -67,9 +70,13 @@ def stop_gracefully():
 
 
 def _end(task, account, region):
-    """Tells the containers to end; who watches them takes down that they have."""
+    """Ends the containers that have not ended in time; who watches them takes down that they have."""
     with request_scope(account, region):
         definition = ecs._task_defs.get(ecs._resolve_td_key(task["taskDefinitionArn"])) or {}
         definitions = definition.get("containerDefinitions", [])
-        for container, of in zip(list(task.get("_docker_ids") or []), definitions):
-            ecs._get_docker().containers.get(container).stop(timeout=int(of.get("stopTimeout") or _TIMEOUT))
+        for identity, of in zip(list(task.get("_docker_ids") or []), definitions):
+            container = ecs._get_docker().containers.get(identity)
+            try:
+                container.wait(timeout=int(of.get("stopTimeout") or _TIMEOUT))
+            except requests.exceptions.RequestException:
+                container.kill()

@@ -21,7 +21,7 @@ const AWS: &str = "sts.amazonaws.com";
 /// Outside of a job: whether the role of an environment is taken on with the credentials that are found.
 const ASSUME_ROLES: &str = "PIPELINE_ASSUME_ROLES";
 
-/// The session's name, as CloudTrail shows it.
+/// The session's name, as `CloudTrail` shows it.
 const SESSION: &str = "pipeline";
 
 /// What credentials are for.

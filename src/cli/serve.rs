@@ -1,14 +1,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::deploy::listen_for_interrupts;
 use super::options::{Exit, ExitCode, Place, Remembered, note};
 use crate::config::Span;
 use crate::diagnostic::visible_lines;
 use crate::failure::Failure;
-use crate::serve::{ApiToken, Log, Options, Served, WebhookSecrets, serve};
+use crate::serve::{ApiToken, Cluster, Log, Options, Served, WebhookSecrets, serve};
 
 /// Deploy when GitHub tells of a push, and remember what happened
 ///
@@ -33,9 +33,58 @@ pub struct Serve {
     /// How long runs may go on after SIGTERM before they are told to end too
     #[arg(long, value_name = "TIME", default_value = "30m")]
     drain: Span,
+    #[command(flatten)]
+    executor: Executor,
     /// How many days ended runs are remembered; the newest of each environment is not forgotten
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
+}
+
+/// What carries runs out.
+#[derive(Debug, Args)]
+struct Executor {
+    /// What carries runs out: processes beside the server, or tasks of ECS
+    #[arg(long = "executor", value_enum, default_value_t = Kind::Process, env = "PIPELINE_EXECUTOR")]
+    kind: Kind,
+    /// With `--executor ecs`: the cluster
+    #[arg(long, value_name = "CLUSTER", env = "PIPELINE_ECS_CLUSTER")]
+    ecs_cluster: Option<String>,
+    /// With `--executor ecs`: the task definition, whose container is the pipeline
+    #[arg(long, value_name = "ARN", env = "PIPELINE_ECS_TASK_DEFINITION")]
+    ecs_task_definition: Option<String>,
+    /// With `--executor ecs`: the subnets of tasks, comma-separated
+    #[arg(long, value_name = "IDS", value_delimiter = ',', env = "PIPELINE_ECS_SUBNETS")]
+    ecs_subnets: Vec<String>,
+    /// With `--executor ecs`: the security groups of tasks, comma-separated
+    #[arg(long, value_name = "IDS", value_delimiter = ',', env = "PIPELINE_ECS_SECURITY_GROUPS")]
+    ecs_security_groups: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Processes beside the server
+    Process,
+    /// Tasks of ECS on Fargate
+    Ecs,
+}
+
+impl Executor {
+    /// Where runs are tasks, if they are.
+    fn cluster(self) -> Result<Option<Cluster>, Exit> {
+        if self.kind == Kind::Process {
+            return Ok(None);
+        }
+        let missing = |option: &str| Exit::usage(format!("--executor ecs needs --{option}"));
+        if self.ecs_subnets.is_empty() {
+            return Err(missing("ecs-subnets"));
+        }
+        Ok(Some(Cluster {
+            name: self.ecs_cluster.ok_or_else(|| missing("ecs-cluster"))?,
+            task_definition: self.ecs_task_definition.ok_or_else(|| missing("ecs-task-definition"))?,
+            subnets: self.ecs_subnets,
+            security_groups: self.ecs_security_groups,
+        }))
+    }
 }
 
 impl Serve {
@@ -47,7 +96,7 @@ impl Serve {
             }
         });
         let options = self.options(place)?;
-        let served = serve(options, listen_for_interrupts(), log).await;
+        let served = Box::pin(serve(options, listen_for_interrupts(), log)).await;
         let _ = telling.await;
         served?;
         Ok(ExitCode::Done)
@@ -76,6 +125,7 @@ impl Serve {
             secrets: secrets()?,
             token: token.transpose().map_err(Exit::usage)?,
             program,
+            cluster: self.executor.cluster()?,
         })
     }
 }

@@ -28,7 +28,7 @@ const OWN: [&str; 5] = [
 ];
 
 /// How many lines wait to be stored, and are stored at once.
-const LINES: usize = 1024;
+pub(super) const LINES: usize = 1024;
 
 /// How many of the last lines that are no events are remembered of a process that does not say how it ended.
 const TAIL: usize = 20;
@@ -87,7 +87,7 @@ pub(super) async fn follow(
     let (sender, receiver) = channel(LINES);
     let errors = sender.clone();
     let reading = async { tokio::join!(read(stdout, Line::Out, sender), read(stderr, Line::Err, errors)) };
-    let following = async { tokio::join!(reading, store(server, claim, receiver)).1 };
+    let following = async { tokio::join!(reading, store(server, claim, Heard::default(), receiver)).1 };
     let mut following = std::pin::pin!(following);
     let told = async {
         tokio::select! { () = cut.cancelled() => {}, () = lost.cancelled() => {} }
@@ -113,9 +113,9 @@ fn terminate(process: &tokio::process::Child) {
     }
 }
 
-/// A line that a process wrote.
+/// A line that a process or a task wrote.
 #[derive(Debug)]
-enum Line {
+pub(super) enum Line {
     Out(String),
     Err(String),
 }
@@ -132,15 +132,17 @@ async fn read(output: Option<impl AsyncRead + Unpin>, line: fn(String) -> Line, 
 
 /// What was heard of a process.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Heard {
+pub(super) struct Heard {
     /// How it says that it ended.
-    result: Option<RunResult>,
+    pub(super) result: Option<RunResult>,
     /// The last lines that are no events.
-    tail: VecDeque<String>,
+    pub(super) tail: VecDeque<String>,
+    /// So many events are stored already.
+    pub(super) stored: usize,
 }
 
 impl Heard {
-    /// Takes a line; gives it back if it is an event.
+    /// Takes a line; gives it back if it is an event that is to be stored.
     fn take(&mut self, line: Line) -> Option<String> {
         let text = match line {
             Line::Err(text) => text,
@@ -149,7 +151,9 @@ impl Heard {
                     if let Event::Finished { result, .. } = event {
                         self.result = Some(result);
                     }
-                    return Some(text);
+                    let new = self.stored == 0;
+                    self.stored = self.stored.saturating_sub(1);
+                    return new.then_some(text);
                 }
                 Err(_) => text,
             },
@@ -164,8 +168,13 @@ impl Heard {
 
 /// Stores the events as they come. While the store is away the process is not kept from its work: it waits for nobody who
 /// reads.
-async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> Heard {
-    let (mut heard, mut lines) = (Heard::default(), Vec::new());
+pub(super) async fn store(
+    server: &Server,
+    claim: &Claim,
+    mut heard: Heard,
+    mut receiver: Receiver<Line>,
+) -> Heard {
+    let mut lines = Vec::new();
     while receiver.recv_many(&mut lines, LINES).await > 0 {
         let events: Vec<String> = lines.drain(..).filter_map(|line| heard.take(line)).collect();
         while !events.is_empty() {
@@ -181,7 +190,7 @@ async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> 
 }
 
 /// How a run ended whose process ended so. Exit codes are those of `pipeline --help`.
-fn ending(heard: Heard, status: ExitStatus) -> Ending {
+pub(super) fn ending(heard: Heard, status: ExitStatus) -> Ending {
     match (heard.result, status.code(), status.signal()) {
         (Some(result), Some(_), _) => Ending { result, reason: None },
         (None, Some(4), _) => Ending { result: RunResult::Superseded, reason: None },
@@ -192,7 +201,7 @@ fn ending(heard: Heard, status: ExitStatus) -> Ending {
     }
 }
 
-fn failed(what: String, tail: VecDeque<String>) -> Ending {
+pub(super) fn failed(what: String, tail: VecDeque<String>) -> Ending {
     let lines: Vec<String> = std::iter::once(what).chain(tail).collect();
     Ending { result: RunResult::Failed, reason: Some(lines.join("\n")) }
 }
@@ -218,6 +227,14 @@ mod tests {
             ending(heard, ExitStatus::from_raw(0)),
             Ending { result: RunResult::Changed, reason: None }
         );
+    }
+
+    #[test]
+    fn what_is_stored_already_is_heard_and_not_stored_again() {
+        let mut heard = Heard { stored: 1, ..Heard::default() };
+        let stored: Vec<bool> =
+            (0..2).map(|_| heard.take(Line::Out(FINISHED.to_owned())).is_some()).collect();
+        assert_eq!((stored, heard.result), (vec![false, true], Some(RunResult::Changed)));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod api;
 mod body;
 mod child;
 mod dispatch;
+mod ecs;
 mod health;
 mod hint;
 mod http;
@@ -17,6 +18,7 @@ mod poll;
 mod problem;
 mod secret;
 mod state;
+mod task;
 mod turn;
 mod webhook;
 mod work;
@@ -31,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use ecs::Cluster;
 pub use log::Log;
 pub use origin::Served;
 pub use secret::{ApiToken, WebhookSecrets};
@@ -39,6 +42,7 @@ use crate::failure::Failure;
 use crate::run::Interrupt;
 use crate::store::{Inbox, Place, Store};
 use body::Room;
+use ecs::Tasks;
 use metrics::Metrics;
 use origin::Origins;
 use state::StateDirectory;
@@ -70,6 +74,8 @@ pub struct Options {
     pub token: Option<ApiToken>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
+    /// Where runs are carried out as tasks; without it they are processes beside the server.
+    pub cluster: Option<Cluster>,
 }
 
 /// What the parts of a server share.
@@ -82,6 +88,7 @@ struct Server {
     origins: Origins,
     room: Room,
     metrics: Metrics,
+    tasks: Option<Tasks>,
     log: Log,
     stop: Interrupt,
     /// There are deliveries of which it is not settled what follows.
@@ -98,6 +105,10 @@ struct Server {
 /// If it can't begin: the store, the state directory or the address is not to be had.
 pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Failure> {
     let state = StateDirectory::open(&options.state)?;
+    let tasks = match &options.cluster {
+        Some(cluster) => Some(Tasks::open(cluster, &options.repositories).await?),
+        None => None,
+    };
     let store = Store::open(&options.store).await?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -111,6 +122,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         delivered: Notify::new(),
         queued: Notify::new(),
         drained: CancellationToken::new(),
+        tasks,
         state,
         store,
         log,

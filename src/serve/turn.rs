@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::child::{self, Child};
+use super::origin::Origin;
+use super::task::{self, Task};
 use super::work::LEASE;
 use crate::event::{RunResult, short};
 use crate::failure::Failure;
@@ -23,8 +25,14 @@ const LOOK: Duration = Duration::from_millis(200);
 enum Turn {
     /// The run has ended.
     Ended(Ending),
-    /// It did not come to its end, and is to be begun anew by the next server.
+    /// It did not come to its end, and is to be begun anew by the next server. A task goes on, and is followed by it.
     Broken,
+}
+
+/// What carries a run out.
+enum Work {
+    Child(Child),
+    Task(Task),
 }
 
 /// Carries a run out and records how it ended.
@@ -56,15 +64,17 @@ async fn carry_out(
     cut: &CancellationToken,
     lost: &CancellationToken,
 ) -> Turn {
-    let stopped = async {
-        tokio::select! { () = server.stop.wait() => {}, () = lost.cancelled() => {} }
-    };
     let begun = tokio::select! {
         begun = begin(server, claim) => begun,
-        () = stopped => return Turn::Broken,
+        () = stopped(server, lost) => return Turn::Broken,
     };
     let ended = match begun {
-        Ok(child) => child::follow(child, server, claim, cut, lost).await,
+        Ok(Work::Child(child)) => child::follow(child, server, claim, cut, lost).await,
+        // It needs nobody who follows it: the next server does.
+        Ok(Work::Task(task)) => tokio::select! {
+            ended = task::follow(task, server, claim) => return Turn::Ended(ended),
+            () = stopped(server, lost) => return Turn::Broken,
+        },
         Err(failure) => Ending { result: RunResult::Failed, reason: Some(failure.to_string()) },
     };
     // It was told to end because the server was: by it, or by whatever told them both.
@@ -72,32 +82,66 @@ async fn carry_out(
     if told { Turn::Broken } else { Turn::Ended(ended) }
 }
 
-/// Waits for the place, looks the head up, and starts the process.
-async fn begin(server: &Server, claim: &Claim) -> Result<Child, Failure> {
+/// Waits until the server is told to end, or the run is another one's.
+async fn stopped(server: &Server, lost: &CancellationToken) {
+    tokio::select! { () = server.stop.wait() => {}, () = lost.cancelled() => {} }
+}
+
+/// Begins to carry a run out, or takes on the task that does so already.
+async fn begin(server: &Server, claim: &Claim) -> Result<Work, Failure> {
     let run = &claim.run;
     let origin = server.origins.get(&run.repository);
     let origin =
         origin.ok_or_else(|| Failure::new(format!("{} is no longer served here", run.repository)))?;
+    if let Some(tasks) = &server.tasks {
+        return task::begin(server, tasks, claim, origin).await.map(Work::Task);
+    }
+    if claim.task.is_some() {
+        return Err(Failure::new("a task carries it out, and this server follows none")
+            .hint("start all servers that share a database with the same --executor"));
+    }
     let directory = server.state.place(&run.repository, &run.environment);
     let alone = alone(server, claim, &directory).await?;
-    let commit = loop {
+    let commit = head(server, claim, origin).await?;
+    origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    deploys(server, claim, &commit).await;
+    Child::start(server, &directory, &run.environment, &commit, alone).map(Work::Child)
+}
+
+/// The head of the run's branch: what is to be deployed.
+pub(super) async fn head(server: &Server, claim: &Claim, origin: &Origin) -> Result<String, Failure> {
+    let run = &claim.run;
+    loop {
         match origin.head(&run.branch).await {
-            Ok(Some(commit)) => break commit,
+            Ok(Some(commit)) => return Ok(commit),
             Ok(None) => return Err(Failure::new(format!("there is no branch {} any more", run.branch))),
             Err(error) => {
                 server.log.say(format!("warning: run {} waits for its remote: {error:#}", run.id));
                 tokio::time::sleep(AGAIN).await;
             }
         }
-    };
-    origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
-    while let Err(failure) = server.store.deploys(claim, &commit).await {
-        server.log.say(format!("warning: {failure}; trying again"));
+    }
+}
+
+/// Notes which commit a run deploys.
+pub(super) async fn deploys(server: &Server, claim: &Claim, commit: &str) {
+    patiently(server, || server.store.deploys(claim, commit)).await;
+    let (run, short) = (&claim.run, short(commit));
+    server.log.say(format!("run {}: {short} to {} of {}", run.id, run.environment, run.repository));
+}
+
+/// Asks the store until it answers.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
+    server: &Server,
+    ask: impl Fn() -> F,
+) -> T {
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
+        }
         tokio::time::sleep(AGAIN).await;
     }
-    let (id, short) = (run.id, short(&commit));
-    server.log.say(format!("run {id}: {short} to {} of {}", run.environment, run.repository));
-    Child::start(server, &directory, &run.environment, &commit, alone)
 }
 
 /// Waits until no process deploys to the environment from here: one that an earlier server began may go on without it.
@@ -139,6 +183,9 @@ async fn record(server: &Server, claim: &Claim, turn: Turn, began: Instant, lost
         };
         match (recorded, &turn) {
             (Ok(false), _) => return server.log.say(format!("warning: run {id} was lost to another server")),
+            (Ok(true), Turn::Broken) if server.tasks.is_some() => {
+                return server.log.say(format!("run {id} is left to the next server"));
+            }
             (Ok(true), Turn::Broken) => return server.log.say(format!("run {id} is to be begun anew")),
             (Ok(true), Turn::Ended(ending)) => {
                 server.metrics.ended(ending.result, began.elapsed());

@@ -146,8 +146,13 @@ impl Store {
 }
 
 fn migrations() -> Migrator {
-    let begin = include_str!("migrations/0001_begin.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "begin".into(), MigrationType::Simple, begin, false)])
+    let migration = |number: i64, name: &'static str, text: &'static str| {
+        Migration::new(number, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "begin", include_str!("migrations/0001_begin.sql")),
+        migration(6, "tasks", include_str!("migrations/0006_tasks.sql")),
+    ])
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod inbox;
 mod queue;
 mod retention;
 mod run;
+mod tasks;
 mod work;
 
 pub use connect::{Place, Store};
@@ -17,6 +18,7 @@ pub use deliveries::{Accepted, Delivery};
 pub use inbox::{Full, Inbox};
 pub use queue::{Enqueued, Request};
 pub use run::{Cause, Run, State};
+pub use tasks::Task;
 pub use work::{Claim, Ending};
 
 use crate::failure::Failure;

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
-use sqlx::{Any, Transaction};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::run::{run, select, word};
-use super::{Run, State, Store, failed, now};
+use super::tasks::task;
+use super::{Run, State, Store, Task, failed, now};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -13,6 +15,8 @@ use crate::failure::Failure;
 pub struct Claim {
     /// The run.
     pub run: Run,
+    /// The task that carries it out already: another server began it.
+    pub task: Option<Task>,
     pub(super) fence: i64,
 }
 
@@ -24,6 +28,9 @@ pub struct Ending {
     /// Why, if its events don't tell.
     pub reason: Option<String>,
 }
+
+/// One that a task carries out without a server that follows it, or else the one whose turn it is.
+const OPEN: &str = "WHERE state = 'running' AND task_token IS NOT NULL AND expires < $1 ORDER BY id LIMIT 1";
 
 /// Of the newest of those that wait and whose environment nobody deploys to, the one that goes first.
 const NEXT: &str = "WHERE state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs AS other WHERE other.state = 'running' \
@@ -42,25 +49,25 @@ impl Store {
     pub async fn claim(&self, holder: &str, lease: Duration) -> Result<Option<Claim>, Failure> {
         let claim = async {
             // Most of the time there is none: then nothing is written.
-            if sqlx::query(select(NEXT)).fetch_optional(&self.pool).await?.is_none() {
+            if next(&mut *self.pool.acquire().await?).await?.is_none() {
                 return Ok(None);
             }
             let (mut transaction, fence) = self.begin_change().await?;
-            let next = sqlx::query(select(NEXT)).fetch_optional(&mut *transaction).await?;
-            let Some(next) = next.as_ref().map(run).transpose()? else { return Ok(None) };
-            let started = now();
-            let update = "UPDATE runs SET state = $1, holder = $2, fence = $3, expires = $4, started = $5 WHERE id = $6";
+            let Some(next) = next(&mut transaction).await? else { return Ok(None) };
+            let (run, task) = (run(&next)?, task(&next)?);
+            let update = "UPDATE runs SET state = $1, holder = $2, fence = $3, expires = $4, \
+                          started = CASE WHEN task_token IS NULL THEN $5 ELSE started END WHERE id = $6";
             sqlx::query(update)
                 .bind(word(State::Running))
                 .bind(holder)
                 .bind(fence)
                 .bind(until(lease))
-                .bind(started)
-                .bind(next.id)
+                .bind(now())
+                .bind(run.id)
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
-            Ok(Some(Claim { run: Run { state: State::Running, ..next }, fence }))
+            Ok(Some(Claim { run: Run { state: State::Running, ..run }, task, fence }))
         };
         claim.await.map_err(failed("taking a run"))
     }
@@ -126,7 +133,8 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Gives a run back that did not come to its end: it waits for its turn again.
+    /// Gives a run back that did not come to its end: it waits for its turn again. If a task carries it out, that goes on,
+    /// and whoever takes the run next follows it.
     ///
     /// # Errors
     /// If the store can't be asked.
@@ -138,8 +146,14 @@ impl Store {
                 .bind(claim.run.id)
                 .bind(claim.fence)
                 .fetch_optional(&mut *transaction);
-            if let Some(held) = held.await?.as_ref().map(run).transpose()? {
-                queue_again(&mut transaction, &held).await?;
+            if let Some(held) = held.await? {
+                let held_run = run(&held)?;
+                if task(&held)?.is_some() {
+                    let open = sqlx::query("UPDATE runs SET expires = 0 WHERE id = $1").bind(held_run.id);
+                    open.execute(&mut *transaction).await?;
+                } else {
+                    queue_again(&mut transaction, &held_run).await?;
+                }
             }
             transaction.commit().await
         };
@@ -147,13 +161,14 @@ impl Store {
     }
 
     /// Puts the runs back into the queue whose holder is no more: their lease has expired, or it is `own`, a holder that
-    /// was started anew. Returns how many there were.
+    /// was started anew. Those that a task carries out are none of them: they are taken on as they are. Returns how many
+    /// there were.
     ///
     /// # Errors
     /// If the store can't be asked.
     pub async fn recover(&self, own: Option<&str>) -> Result<usize, Failure> {
         let dead = || {
-            let rest = "WHERE state = 'running' AND (expires < $1 OR holder = $2) ORDER BY id";
+            let rest = "WHERE state = 'running' AND task_token IS NULL AND (expires < $1 OR holder = $2) ORDER BY id";
             sqlx::query(select(rest)).bind(now()).bind(own.unwrap_or_default().to_owned())
         };
         let recover = async {
@@ -171,6 +186,12 @@ impl Store {
         };
         recover.await.map_err(failed("recovering runs"))
     }
+}
+
+/// The run that is to be taken next.
+async fn next(connection: &mut AnyConnection) -> Result<Option<AnyRow>, sqlx::Error> {
+    let open = sqlx::query(select(OPEN)).bind(now()).fetch_optional(&mut *connection).await?;
+    if open.is_some() { Ok(open) } else { sqlx::query(select(NEXT)).fetch_optional(connection).await }
 }
 
 /// A run that waits already for the same environment deploys the branch's head as well, and is newer.

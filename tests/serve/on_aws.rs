@@ -141,3 +141,8 @@ fn deploys_on_a_push(executor: &str) {
 fn in_a_container_behind_the_load_balancer_a_push_is_deployed_by_a_process() {
     deploys_on_a_push("process");
 }
+
+#[test]
+fn in_a_container_behind_the_load_balancer_a_push_is_deployed_by_a_task() {
+    deploys_on_a_push("ecs");
+}

@@ -119,10 +119,21 @@ impl Place {
         self.start(state, "1h", more)
     }
 
+    /// A server of a repository under another address, which looks at it once.
+    pub(crate) fn serve_of(&self, served: &str, more: &[&str]) -> Server {
+        self.start_of(served, &self.state().display().to_string(), "1h", more)
+    }
+
     fn start(&self, state: &str, poll: &str, more: &[&str]) -> Server {
         let served = format!("octo/shop={}", self.remote().display());
-        let mut command = self.author.command(&["serve", &served, "--listen", "127.0.0.1:0", "--poll", poll]);
+        self.start_of(&served, state, poll, more)
+    }
+
+    fn start_of(&self, served: &str, state: &str, poll: &str, more: &[&str]) -> Server {
+        let mut command = self.author.command(&["serve", served, "--listen", "127.0.0.1:0", "--poll", poll]);
         command.args(["--state", state]).args(more).current_dir(self.directory.path());
+        // Where runs are tasks, the server itself has to do with AWS.
+        command.env("AWS_ENDPOINT_URL", Cloud::endpoint()).env("AWS_REGION", "us-west-2");
         Server::start(command)
     }
 
