@@ -91,7 +91,7 @@ fn every_key_is_documented() {
     assert_eq!(documented, known);
 }
 
-const STACKS: [&str; 6] = ["vpc", "alb", "ecr", "ecs", "msk", "lambda"];
+const STACKS: [&str; 7] = ["vpc", "alb", "ecr", "ecs", "msk", "lambda", "pipeline"];
 
 /// The names that the rows of a section's table begin with.
 fn rows(page: &str, section: &str) -> BTreeSet<String> {
@@ -146,6 +146,8 @@ fn every_fault_has_its_test() {
         "serve/limits.rs",
         "serve/runs.rs",
         "serve/shared.rs",
+        "serve/tasks.rs",
+        "serve/on_aws.rs",
         "stacks/interrupts.rs",
     ];
     let tests: String =

@@ -89,7 +89,8 @@ pub(super) async fn provided(
         Source::FoundInJob(role) => return Err(no_identity(role)),
         Source::Assumed(role) => {
             let role = AssumeRoleProvider::builder(role.to_string()).session_name(SESSION).configure(&config);
-            let role = SharedCredentialsProvider::new(role.build().await);
+            // Its future is a large one.
+            let role = SharedCredentialsProvider::new(Box::pin(role.build()).await);
             config.into_builder().credentials_provider(role).build()
         }
         Source::Any => {

@@ -96,7 +96,7 @@ impl Serve {
             }
         });
         let options = self.options(place)?;
-        let served = Box::pin(serve(options, listen_for_interrupts(), log)).await;
+        let served = serve(options, listen_for_interrupts(), log).await;
         let _ = telling.await;
         served?;
         Ok(ExitCode::Done)
