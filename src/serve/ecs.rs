@@ -51,7 +51,7 @@ pub(super) enum Task {
     UnderWay,
     /// It has, with this exit code if its container ever ran, and for these reasons.
     Stopped { code: Option<i32>, reasons: Vec<String> },
-    /// ECS does not know it, or no longer: it forgets tasks an hour after their end.
+    /// ECS does not know it: not yet, or no longer, as it forgets tasks an hour after their end.
     Unknown,
 }
 
@@ -194,9 +194,22 @@ fn reachable(served: &Served) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What `RunTask` answers if it would answer so again. All else passes, as throttling does.
+const FOR_GOOD: [&str; 9] = [
+    "AccessDeniedException",
+    "BlockedException",
+    "ClientException",
+    "ClusterNotFoundException",
+    "ConflictException",
+    "InvalidParameterException",
+    "PlatformTaskDefinitionIncompatibilityException",
+    "PlatformUnknownException",
+    "UnsupportedFeatureException",
+];
+
 fn refused(error: SdkError<RunTaskError>) -> Refused {
-    // What the SDK has tried again and again is not the request's fault.
-    let for_good = error.as_service_error().is_some_and(|it| !it.is_server_exception());
+    let code = error.as_service_error().and_then(|error| error.code());
+    let for_good = code.is_some_and(|code| FOR_GOOD.contains(&code));
     let failure = failure("RunTask", error);
     if for_good { Refused::ForGood(failure) } else { Refused::ForNow(failure) }
 }

@@ -18,6 +18,9 @@ use crate::store::{Claim, Ending, Task as Noted};
 /// The pause between two looks at a task.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// So many looks in a row have to find no task before it is taken for gone: what was asked for just now may not be seen yet.
+const MISSED: usize = 30;
+
 /// How often it is looked for the last lines of a task that has ended: CloudWatch may have them some seconds later.
 const LATE: usize = 5;
 
@@ -138,11 +141,13 @@ struct Watching<'a> {
 
 impl Watching<'_> {
     async fn until_the_end(mut self) -> ecs::Task {
+        let mut missed = 0;
         let became = loop {
             let became = self.tasks.look(self.arn).await;
             self.read().await;
             match became {
-                Ok(ecs::Task::UnderWay) => {}
+                Ok(ecs::Task::UnderWay) => missed = 0,
+                Ok(ecs::Task::Unknown) if missed < MISSED && !self.finished => missed += 1,
                 Ok(became) => break became,
                 Err(failure) => self.server.log.say(format!("warning: {failure}; looking again")),
             }

@@ -11,10 +11,13 @@ const API: &str = "127.0.0.1:4566";
 /// The one in which the local cloud finds load balancers by their names alone.
 const REGION: &str = "us-east-1";
 
+const ZONE: &str = "Resources: { Zone: { Type: AWS::Route53::HostedZone, Properties: { Name: example.com } } }\n\
+     Outputs: { Id: { Value: !GetAtt Zone.Id } }\n";
+
 /// The server's own system, as `examples/serve/pipeline.yaml` says it, in the local cloud.
 ///
-/// Its values are those of the example, but for the repository and the image; it has no domain, as nobody would resolve
-/// it; and nothing stays when its stacks are deleted.
+/// Its values are those of the example, but for the repository and the image; and nothing stays when its stacks are deleted.
+/// Who wants to reach it leaves its domain out, as nobody would resolve it.
 struct OnAws {
     name: String,
     cloud: Cloud,
@@ -22,7 +25,7 @@ struct OnAws {
 }
 
 impl OnAws {
-    fn serving(url: &str, executor: &str) -> Self {
+    fn serving(url: &str, executor: &str, domain: bool) -> Self {
         let read = |path: &str| {
             std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect("a file")
         };
@@ -46,8 +49,6 @@ impl OnAws {
             ("project: deployer", format!("project: {}", repository.project)),
             ("region: eu-west-1", format!("region: {REGION}")),
             ("account: \"333333333333\"", local),
-            (&lines("DomainName: deploy.example.com"), String::new()),
-            (&lines("HostedZoneId: Z0000000000EXAMPLE"), String::new()),
             (&lines("DeletionProtection: \"true\""), String::new()),
             ("https://github.com/octo/shop", format!("\"octo/shop={url}\"")),
             (
@@ -58,6 +59,13 @@ impl OnAws {
             ),
         ] {
             repository.edit("pipeline.yaml", from, &to);
+        }
+        if domain {
+            cloud.create_stack("data", ZONE);
+            repository.edit("pipeline.yaml", "Z0000000000EXAMPLE", &cloud.outputs("data")["Id"]);
+        } else {
+            repository.edit("pipeline.yaml", &lines("DomainName: deploy.example.com"), "");
+            repository.edit("pipeline.yaml", &lines("HostedZoneId: Z0000000000EXAMPLE"), "");
         }
         let line = read("examples/serve/pipeline.yaml");
         let line = line.lines().find(|line| line.contains(" Image: ")).expect("an image").to_owned();
@@ -74,6 +82,12 @@ impl OnAws {
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let path = format!("/_alb/{}{path}", self.name);
         http::ask(API, method, &path, headers, body.as_bytes()).expect("an answer")
+    }
+
+    /// What `verify` says of the templates with these values.
+    fn settings(&self) -> String {
+        let output = self.repository.pipeline(&["verify", "--env", "serve"]);
+        output.stdout.lines().filter(|line| line.contains(" settings ")).collect()
     }
 
     fn secret(&self, output: &str) -> String {
@@ -119,7 +133,7 @@ fn deploys_on_a_push(executor: &str) {
         ("stacks/a/template.yaml", TEMPLATE),
     ]);
     let daemon = Daemon::of(place.directory());
-    let server = OnAws::serving(&daemon.url("remote.git"), executor);
+    let server = OnAws::serving(&daemon.url("remote.git"), executor, false);
     assert_eq!(server.deploy(), RunResult::Changed);
     assert_eq!(server.deploy(), RunResult::Unchanged);
     let health = server.ask("GET", "/healthz", &[], "");
@@ -145,4 +159,19 @@ fn in_a_container_behind_the_load_balancer_a_push_is_deployed_by_a_process() {
 #[test]
 fn in_a_container_behind_the_load_balancer_a_push_is_deployed_by_a_task() {
     deploys_on_a_push("ecs");
+}
+
+#[test]
+fn the_example_is_made_whole() {
+    // A server whose remote is away lives, and looks again.
+    let server = OnAws::serving("https://127.0.0.1:9/shop.git", "ecs", true);
+    assert_eq!(server.deploy(), RunResult::Changed);
+    assert_eq!(server.cloud.outputs("alb")["Url"], "https://deploy.example.com");
+    // The one thing that is so on purpose: CloudFormation rolls the server.
+    let settings = server.settings();
+    let expected = "Service: the service follows every revision of TaskDefinition";
+    assert!(
+        settings.trim_end().ends_with(expected) && settings.matches(" settings ").count() == 1,
+        "{settings}"
+    );
 }
