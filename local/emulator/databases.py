@@ -5,8 +5,10 @@ database. It takes encrypted connections alone, as RDS does since Postgres 15, w
 Sizes, backups, standbys and deletion protection are records; security groups let everybody in.
 """
 
+import atexit
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -38,7 +40,7 @@ def serve_postgres():
         try:
             instance["Endpoint"].update(Address=os.environ["CONTAINER_HOST"], Port=_start(instance, properties))
         except Exception:
-            delete(name, properties)
+            deleted(name, properties)
             raise
         return name, provisioners._rds_db_instance_attrs(instance)
 
@@ -48,6 +50,7 @@ def serve_postgres():
         if instance:
             _stop(instance["DbiResourceId"])
 
+    atexit.register(lambda: [_stop(identity) for identity in list(_servers)])
     provisioners._rds_db_instance_create, provisioners._rds_db_instance_delete = created, deleted
     provisioners._RESOURCE_HANDLERS[_TYPE].update(create=created, delete=deleted)
 
@@ -70,7 +73,7 @@ def _start(instance, properties):
     port = _free_port(host)
     process = _starter.submit(
         subprocess.Popen,
-        [*_as_nobody(), "setpriv", "--pdeathsig", "TERM", programs / "postgres", "-D", data, "-p", str(port), "-c",
+        [*_as_nobody(), "setpriv", "--pdeathsig", "INT", programs / "postgres", "-D", data, "-p", str(port), "-c",
          f"listen_addresses={host}", "-c", f"unix_socket_directories={data}", "-c", "ssl=on", "-c", "max_connections=40"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
     ).result()
@@ -88,7 +91,7 @@ def _start(instance, properties):
 def _stop(identity):
     process, data = _servers.pop(identity, (None, None))
     if process:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # which waits for no client
         process.wait(_PATIENCE)
         shutil.rmtree(data)
 
