@@ -29,25 +29,26 @@ const DIRECTORY: &str = "/var/lib/pipeline/repository";
 
 /// A task that carries a run out, with what is known of it.
 #[derive(Debug)]
-pub(super) struct Task {
+pub(super) struct Task<'a> {
+    tasks: &'a Tasks,
     arn: String,
     heard: Heard,
 }
 
 /// Takes on the task that carries a run out, or asks for one. That it is asked for is noted before: a server that is killed
 /// in between is followed by one that asks for the same.
-pub(super) async fn begin(
+pub(super) async fn begin<'a>(
     server: &Server,
-    tasks: &Tasks,
+    tasks: &'a Tasks,
     claim: &Claim,
     origin: &Origin,
-) -> Result<Task, Failure> {
+) -> Result<Task<'a>, Failure> {
     let (noted, commit) = if let Some(noted) = &claim.task {
         (noted.clone(), claim.run.commit.clone())
     } else {
         let commit = turn::head(server, claim, origin).await?;
-        builds_nothing(server, origin, &commit).await?;
         turn::deploys(server, claim, &commit).await;
+        builds_nothing(server, origin, &commit).await?;
         let token = token(claim);
         let noted = turn::patiently(server, || server.store.ask_for_task(claim, &token)).await;
         (noted.ok_or_else(lost)?, commit)
@@ -56,12 +57,12 @@ pub(super) async fn begin(
     let heard = Heard { stored, ..Heard::default() };
     if let Some(arn) = noted.arn {
         server.log.say(format!("run {} is carried out by {arn} already", claim.run.id));
-        return Ok(Task { arn, heard });
+        return Ok(Task { tasks, arn, heard });
     }
     let arn = start(server, tasks, claim, &noted, &command(server, origin, claim, &commit)).await?;
     server.log.say(format!("run {} is carried out by {arn}", claim.run.id));
     let known = turn::patiently(server, || server.store.carried_out_by(claim, &arn)).await;
-    if known { Ok(Task { arn, heard }) } else { Err(lost()) }
+    if known { Ok(Task { tasks, arn, heard }) } else { Err(lost()) }
 }
 
 fn lost() -> Failure {
@@ -115,11 +116,8 @@ async fn start(
 }
 
 /// Follows a task to its end: stores its events as they come.
-pub(super) async fn follow(task: Task, server: &Server, claim: &Claim) -> Ending {
-    let Some(tasks) = &server.tasks else {
-        return child::failed("no tasks are followed".to_owned(), [].into());
-    };
-    let Task { arn, heard } = task;
+pub(super) async fn follow(task: Task<'_>, server: &Server, claim: &Claim) -> Ending {
+    let Task { tasks, arn, heard } = task;
     let (sender, receiver) = channel(LINES);
     let watching = Watching { server, tasks, arn: &arn, sender, from: None, finished: false };
     let (became, heard) =

@@ -30,9 +30,9 @@ enum Turn {
 }
 
 /// What carries a run out.
-enum Work {
+enum Work<'a> {
     Child(Child),
-    Task(Task),
+    Task(Task<'a>),
 }
 
 /// Carries a run out and records how it ended.
@@ -88,7 +88,7 @@ async fn stopped(server: &Server, lost: &CancellationToken) {
 }
 
 /// Begins to carry a run out, or takes on the task that does so already.
-async fn begin(server: &Server, claim: &Claim) -> Result<Work, Failure> {
+async fn begin<'a>(server: &'a Server, claim: &Claim) -> Result<Work<'a>, Failure> {
     let run = &claim.run;
     let origin = server.origins.get(&run.repository);
     let origin =
