@@ -91,7 +91,7 @@ fn every_key_is_documented() {
     assert_eq!(documented, known);
 }
 
-const STACKS: [&str; 6] = ["vpc", "alb", "ecr", "ecs", "msk", "lambda"];
+const STACKS: [&str; 7] = ["vpc", "alb", "ecr", "ecs", "msk", "lambda", "pipeline"];
 
 /// The names that the rows of a section's table begin with.
 fn rows(page: &str, section: &str) -> BTreeSet<String> {

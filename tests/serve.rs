@@ -21,6 +21,8 @@ mod approvals;
 mod asked;
 #[path = "serve/browser.rs"]
 mod browser;
+#[path = "serve/container.rs"]
+mod container;
 #[path = "serve/crashes.rs"]
 mod crashes;
 #[path = "serve/deliveries.rs"]
@@ -41,6 +43,8 @@ mod limits;
 mod measures;
 #[path = "serve/notices.rs"]
 mod notices;
+#[path = "serve/on_aws.rs"]
+mod on_aws;
 #[path = "serve/pages.rs"]
 mod pages;
 #[path = "serve/pictures.rs"]
@@ -53,5 +57,7 @@ mod rollbacks;
 mod runs;
 #[path = "serve/shared.rs"]
 mod shared;
+#[path = "serve/tasks.rs"]
+mod tasks;
 #[path = "serve/traces.rs"]
 mod traces;

@@ -49,6 +49,7 @@ on_both!(
     many_servers_take_each_run_once,
     who_has_lost_a_lease_changes_nothing,
     runs_of_a_holder_that_is_no_more_wait_again,
+    a_run_that_a_task_carries_out_is_taken_on_and_not_begun_anew,
     events_are_numbered_on_whoever_writes_them,
     what_is_old_is_forgotten_but_for_the_newest,
     what_was_stored_is_there_when_it_is_opened_again,
@@ -333,6 +334,46 @@ async fn runs_of_a_holder_that_is_no_more_wait_again(place: &Place) {
     let held = claim(&store, LEASE).await;
     store.give_back(&held).await.expect("an answer");
     assert_eq!(run(held.run.id).await.state, State::Queued);
+}
+
+async fn a_run_that_a_task_carries_out_is_taken_on_and_not_begun_anew(place: &Place) {
+    let store = open(place).await;
+    let id = enqueue(&store, request("prod", "a")).await;
+    let first = claim(&store, LEASE).await;
+    assert_eq!(first.task, None);
+    store.append(&first, &["before".to_owned()]).await.expect("stored");
+    let asked = store.ask_for_task(&first, "token").await.expect("an answer").expect("a task");
+    assert_eq!((asked.token.as_str(), &asked.arn, asked.after), ("token", &None, 1));
+    // Another one waits for the same environment, and does not take its place.
+    let newer = enqueue(&store, request("prod", "b")).await;
+    assert_eq!(store.claim("other", LEASE).await.expect("an answer"), None);
+
+    // It is left, before it is known which task it is.
+    store.give_back(&first).await.expect("an answer");
+    let second = claim(&store, LEASE).await;
+    assert_eq!((second.run.id, &second.task), (id, &Some(asked.clone())));
+    assert_eq!(second.run.state, State::Running);
+    assert!(store.carried_out_by(&second, "arn").await.expect("an answer"));
+    store.append(&second, &["x".to_owned(), "y".to_owned()]).await.expect("stored");
+    assert_eq!(store.stored_of(&second, &asked).await.expect("an answer"), 2);
+    // Who has lost it changes nothing.
+    assert_eq!(store.ask_for_task(&first, "another").await.expect("an answer"), None);
+    assert!(!store.carried_out_by(&first, "another").await.expect("an answer"));
+
+    // Its holder is started anew, which is no reason to begin the run anew.
+    assert_eq!(store.recover(Some("here")).await.expect("an answer"), 0);
+    store.let_go("here").await.expect("an answer");
+    let third = claim(&store, EXPIRED).await;
+    let task = third.task.clone().expect("a task");
+    assert_eq!((third.run.id, task.arn.as_deref(), task.after), (id, Some("arn"), 1));
+    assert!(store.run(id).await.expect("an answer").expect("a run").started.is_some());
+    // Or its lease has expired.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    assert_eq!(store.recover(None).await.expect("an answer"), 0);
+    let fourth = claim(&store, LEASE).await;
+    assert_eq!((fourth.run.id, &fourth.task), (id, &Some(task)));
+    assert!(store.end(&fourth, &ending(RunResult::Changed)).await.expect("an answer"));
+    assert_eq!(claim(&store, LEASE).await.run.id, newer);
 }
 
 async fn events_are_numbered_on_whoever_writes_them(place: &Place) {

@@ -9,8 +9,8 @@ emulator's own service, where it has one.
 from ministack.services.cloudformation import provisioners, stacks
 
 from . import (
-    alarms, containers, drift, ec2, event_sources, functions, gateway, identity, images, load_balancer, msk, numbers,
-    replacement, scaling, services,
+    alarms, containers, databases, drift, ec2, event_sources, functions, gateway, identity, images, load_balancer, msk,
+    numbers, replacement, scaling, services, tasks,
 )
 
 
@@ -22,6 +22,7 @@ def extend():
     alarms.allow_expressions()
     containers.keep_declarations()
     containers.restrict()
+    databases.serve_postgres()
     replacement.show_replacements()
     ec2.add_vpc_cidr_attribute()
     event_sources.keep_kafka_properties()
@@ -38,7 +39,10 @@ def extend():
     numbers.convert_numbers()
     drift.revert_drift()
     services.wait_until_steady()
-    _run_on_worker_thread("AWS::ECS::Service")
+    tasks.start_once()
+    tasks.stop_gracefully()
+    for name in ("AWS::ECS::Service", "AWS::RDS::DBInstance"):
+        _run_on_worker_thread(name)
 
 
 def _register(name, resource_type):

@@ -1,11 +1,15 @@
 """ECS containers: secrets and restrictions that a template declares, which the emulator forgets.
 
 - Secrets become variables, as on AWS.
+- Volumes of a task's own, as Fargate gives them: empty but for what the image has there, with its owner and rights. Each
+  container has its own; on AWS those of a task share them.
+- A task knows its region, as on Fargate, and has credentials, which may be any here.
 - The user, a read-only root file system and dropped capabilities are carried out by Docker.
 - Docker runs the health check, and `docker ps` shows what comes of it. Nothing else follows from it: no task waits for
   it or is replaced.
 """
 
+from ministack.core.responses import get_region
 from ministack.services import ecs
 from ministack.services.cloudformation import provisioners
 
@@ -34,10 +38,26 @@ def restrict():
     """Makes containers be what their definition says."""
     build = ecs._build_run_kwargs
 
-    def built(definition, *arguments):
-        return {**build(definition, *arguments), **_options(definition)}
+    def built(definition, task_definition, variables, *arguments):
+        variables.update({name: value for name, value in _fargate().items() if name not in variables})
+        options = {**build(definition, task_definition, variables, *arguments), **_options(definition)}
+        volumes = [*options.get("volumes", []), *_own_volumes(definition, task_definition)]
+        return {**options, "volumes": volumes} if volumes else options
 
     ecs._build_run_kwargs = built
+
+
+def _fargate():
+    """What a task knows of where it is. Its credentials are any: the SDKs take none from an address like the emulator's."""
+    return {"AWS_REGION": get_region(), "AWS_DEFAULT_REGION": get_region(), "AWS_ACCESS_KEY_ID": "task",
+            "AWS_SECRET_ACCESS_KEY": "task"}
+
+
+def _own_volumes(definition, task_definition):
+    """Where volumes without a source are mounted: Docker makes one that is gone with the container."""
+    named = {(v.get("name") or v.get("Name")): v for v in task_definition.get("volumes", [])}
+    paths = {point.get("sourceVolume"): point.get("containerPath") for point in definition.get("mountPoints", [])}
+    return [path for name, path in paths.items() if named.get(name, {}).keys() <= {"name", "Name"}]
 
 
 def _options(definition):

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::identity::IdentityCache;
+use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 
@@ -16,6 +17,12 @@ const EARLY: Duration = Duration::from_mins(5);
 
 /// For whom a token is that is shown to AWS.
 const AWS: &str = "sts.amazonaws.com";
+
+/// Outside of a job: whether the role of an environment is taken on with the credentials that are found.
+const ASSUME_ROLES: &str = "PIPELINE_ASSUME_ROLES";
+
+/// The session's name, as `CloudTrail` shows it.
+const SESSION: &str = "pipeline";
 
 /// What credentials are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,8 @@ pub enum Purpose {
 enum Source<'a> {
     /// The job takes the role on with its own identity.
     Role { role: &'a RoleArn, identity: &'a Endpoint, audience: &'a str, session_name: String },
+    /// The role is taken on with the credentials that are found.
+    Assumed(&'a RoleArn),
     /// An emulator takes any.
     Any,
     /// Wherever the AWS command line has them.
@@ -40,7 +49,7 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(environment: &'a Environment, purpose: Purpose, job: Option<&'a Job>) -> Self {
+    fn of(environment: &'a Environment, purpose: Purpose, job: Option<&'a Job>, assume: bool) -> Self {
         let identity = job.and_then(|job| Some((job, job.identity()?)));
         let role = match purpose {
             Purpose::Look => environment.plan_role.as_ref().or(environment.role.as_ref()),
@@ -57,6 +66,7 @@ impl<'a> Source<'a> {
             // Real credentials are never sent to an emulator.
             (_, Some(_), _) => Self::Any,
             (Some(role), None, None) if job.is_some() => Self::FoundInJob(role),
+            (Some(role), None, None) if assume => Self::Assumed(role),
             (_, None, _) => Self::Found,
         }
     }
@@ -72,10 +82,17 @@ pub(super) async fn provided(
     purpose: Purpose,
 ) -> Result<SdkConfig, Failure> {
     let job = Job::from_environment();
-    Ok(match Source::of(environment, purpose, job.as_ref()) {
+    let assume = std::env::var(ASSUME_ROLES).is_ok_and(|value| value == "true");
+    Ok(match Source::of(environment, purpose, job.as_ref(), assume) {
         Source::Found => config,
         Source::FoundInJob(_) if are_there(&config).await => config,
         Source::FoundInJob(role) => return Err(no_identity(role)),
+        Source::Assumed(role) => {
+            let role = AssumeRoleProvider::builder(role.to_string()).session_name(SESSION).configure(&config);
+            // Its future is a large one.
+            let role = SharedCredentialsProvider::new(Box::pin(role.build()).await);
+            config.into_builder().credentials_provider(role).build()
+        }
         Source::Any => {
             let any = Credentials::new("test", "test", None, None, "local cloud");
             config.into_builder().credentials_provider(SharedCredentialsProvider::new(any)).build()
@@ -147,23 +164,32 @@ mod tests {
     fn a_role_is_taken_on_by_a_job_alone() {
         let (with, without) = (job(true), job(false));
         let (aws, emulator) = (environment(true, false), environment(true, true));
-        let audience = |environment| match Source::of(environment, Purpose::Change, Some(&with)) {
+        let audience = |environment| match Source::of(environment, Purpose::Change, Some(&with), false) {
             Source::Role { audience, .. } => audience.to_owned(),
             other => panic!("{other:?}"),
         };
         assert_eq!(audience(&aws), "sts.amazonaws.com");
         assert_eq!(audience(&emulator), "http://127.0.0.1:4566");
-        assert!(matches!(Source::of(&aws, Purpose::Change, Some(&without)), Source::FoundInJob(_)));
-        assert_eq!(Source::of(&aws, Purpose::Change, None), Source::Found);
+        assert!(matches!(Source::of(&aws, Purpose::Change, Some(&without), false), Source::FoundInJob(_)));
+        assert_eq!(Source::of(&aws, Purpose::Change, None, false), Source::Found);
+    }
+
+    #[test]
+    fn outside_of_a_job_a_role_is_taken_on_if_that_is_asked_for() {
+        let (with, without) = (environment(true, false), environment(false, false));
+        assert!(matches!(Source::of(&with, Purpose::Change, None, true), Source::Assumed(_)));
+        assert_eq!(Source::of(&without, Purpose::Change, None, true), Source::Found);
+        assert_eq!(Source::of(&environment(true, true), Purpose::Change, None, true), Source::Any);
     }
 
     #[test]
     fn what_only_looks_has_a_role_of_its_own_if_there_is_one() {
         let job = job(true);
-        let role = |environment: &Environment, purpose| match Source::of(environment, purpose, Some(&job)) {
-            Source::Role { role, .. } => role.to_string(),
-            other => panic!("{other:?}"),
-        };
+        let role =
+            |environment: &Environment, purpose| match Source::of(environment, purpose, Some(&job), false) {
+                Source::Role { role, .. } => role.to_string(),
+                other => panic!("{other:?}"),
+            };
         let one = environment(true, false);
         assert_eq!(role(&one, Purpose::Look), role(&one, Purpose::Change));
         let two = Environment {
@@ -178,7 +204,7 @@ mod tests {
     fn nothing_real_is_sent_to_an_emulator() {
         for (role, job) in [(false, Some(job(true))), (true, Some(job(false))), (true, None), (false, None)] {
             assert_eq!(
-                Source::of(&environment(role, true), Purpose::Change, job.as_ref()),
+                Source::of(&environment(role, true), Purpose::Change, job.as_ref(), false),
                 Source::Any,
                 "{role} {job:?}"
             );
@@ -188,7 +214,10 @@ mod tests {
     #[test]
     fn without_a_role_credentials_are_taken_as_they_are_found() {
         for job in [Some(job(true)), Some(job(false)), None] {
-            assert_eq!(Source::of(&environment(false, false), Purpose::Change, job.as_ref()), Source::Found);
+            assert_eq!(
+                Source::of(&environment(false, false), Purpose::Change, job.as_ref(), false),
+                Source::Found
+            );
         }
     }
 }

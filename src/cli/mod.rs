@@ -6,6 +6,7 @@ mod bootstrap;
 mod completions;
 mod deploy;
 mod drift;
+mod fetched;
 mod graph;
 mod history;
 mod init;
@@ -94,7 +95,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Status(status) => status.main(&place).await,
         Verb::Drift(drift) => drift.main(&place).await,
         Verb::Watch(watch) => watch.main(&place).await,
-        Verb::Serve(serve) => serve.main(&place).await,
+        Verb::Serve(serve) => Box::pin(serve.main(&place)).await,
         Verb::History(history) => history.main().await,
         Verb::Approve(approve) => approve.main().await,
         Verb::Audit(audit) => audit.main().await,

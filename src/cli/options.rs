@@ -1,6 +1,6 @@
 use std::fmt::Display;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -34,6 +34,11 @@ impl Place {
     pub fn repository(&self) -> Result<Arc<Repository>, Exit> {
         let repository = Repository::discover(&self.repository).map_err(Exit::usage)?;
         Ok(Arc::new(repository.with_token(Token::from_environment())))
+    }
+
+    /// The directory that was named.
+    pub fn directory(&self) -> &Path {
+        &self.repository
     }
 
     /// The configuration's path from the repository's root.

@@ -1,6 +1,7 @@
 use clap::Args;
 
 use super::deploy::{Asked, Deploy, listen_for_interrupts};
+use super::fetched::Fetched;
 use super::options::{Exit, ExitCode, Place, snapshot};
 use crate::event::{Command, RunResult};
 
@@ -12,6 +13,8 @@ pub struct Plan {
     /// The revision to plan; without it what is there, with changes that are not committed
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
+    #[command(flatten)]
+    fetched: Fetched,
     /// Show the plan on this pull request as well: in one comment, which is kept up to date, and a check
     #[arg(long, value_name = "NUMBER")]
     pull_request: Option<u64>,
@@ -22,7 +25,7 @@ pub struct Plan {
 
 impl Plan {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
-        let repository = place.repository()?;
+        let repository = self.fetched.repository(place).await?;
         let snapshot = snapshot(&repository, self.commit.as_deref())?;
         let asked = Asked { pull_request: self.pull_request, ..Asked::to(Command::Plan) };
         let interrupt = listen_for_interrupts();

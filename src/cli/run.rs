@@ -1,6 +1,7 @@
 use clap::Args;
 
 use super::deploy::{Asked, Deploy, listen_for_interrupts};
+use super::fetched::Fetched;
 use super::options::{Exit, ExitCode, Place, snapshot};
 use crate::event::Command;
 use crate::plan::PlanDigest;
@@ -13,6 +14,8 @@ pub struct Run {
     /// The revision to deploy; without it what is there, with changes that are not committed
     #[arg(long, value_name = "REV")]
     commit: Option<String>,
+    #[command(flatten)]
+    fetched: Fetched,
     /// Wait while another run deploys to the environment; a run of an older commit is asked to give way
     #[arg(long)]
     wait: bool,
@@ -23,7 +26,7 @@ pub struct Run {
 
 impl Run {
     pub async fn main(&self, place: &Place) -> Result<ExitCode, Exit> {
-        let repository = place.repository()?;
+        let repository = self.fetched.repository(place).await?;
         let snapshot = snapshot(&repository, self.commit.as_deref())?;
         let required = self.plan_digest.clone();
         let asked = Asked { wait: self.wait, required, ..Asked::to(Command::Run) };

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::github::WebFlow;
 use crate::redact::redacted;
 use crate::serve::{
-    ApiToken, Exporter, GitHubSignIn, Log, LogFormat, Options, Receiver, Receivers, Served, SigningSecret,
-    Team, WebhookSecrets, serve,
+    ApiToken, Cluster, Exporter, GitHubSignIn, Log, LogFormat, Options, Receiver, Receivers, Served,
+    SigningSecret, Team, WebhookSecrets, serve,
 };
 
 /// A shorter lease would be lost to a pause that happens every day.
@@ -83,9 +83,58 @@ pub struct Serve {
     /// How the server's own lines are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log: Lines,
+    #[command(flatten)]
+    executor: Executor,
     /// How many days ended runs are remembered; the newest of each environment is not forgotten
     #[arg(long, value_name = "DAYS", default_value = "90", value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
+}
+
+/// What carries runs out.
+#[derive(Debug, Args)]
+struct Executor {
+    /// What carries runs out: processes beside the server, or tasks of ECS
+    #[arg(long = "executor", value_enum, default_value_t = Kind::Process, env = "PIPELINE_EXECUTOR")]
+    kind: Kind,
+    /// With `--executor ecs`: the cluster
+    #[arg(long, value_name = "CLUSTER", env = "PIPELINE_ECS_CLUSTER")]
+    ecs_cluster: Option<String>,
+    /// With `--executor ecs`: the task definition, whose container is the pipeline
+    #[arg(long, value_name = "ARN", env = "PIPELINE_ECS_TASK_DEFINITION")]
+    ecs_task_definition: Option<String>,
+    /// With `--executor ecs`: the subnets of tasks, comma-separated
+    #[arg(long, value_name = "IDS", value_delimiter = ',', env = "PIPELINE_ECS_SUBNETS")]
+    ecs_subnets: Vec<String>,
+    /// With `--executor ecs`: the security groups of tasks, comma-separated
+    #[arg(long, value_name = "IDS", value_delimiter = ',', env = "PIPELINE_ECS_SECURITY_GROUPS")]
+    ecs_security_groups: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Processes beside the server
+    Process,
+    /// Tasks of ECS on Fargate
+    Ecs,
+}
+
+impl Executor {
+    /// Where runs are tasks, if they are.
+    fn cluster(self) -> Result<Option<Cluster>, Exit> {
+        if self.kind == Kind::Process {
+            return Ok(None);
+        }
+        let missing = |option: &str| Exit::usage(format!("--executor ecs needs --{option}"));
+        if self.ecs_subnets.is_empty() {
+            return Err(missing("ecs-subnets"));
+        }
+        Ok(Some(Cluster {
+            name: self.ecs_cluster.ok_or_else(|| missing("ecs-cluster"))?,
+            task_definition: self.ecs_task_definition.ok_or_else(|| missing("ecs-task-definition"))?,
+            subnets: self.ecs_subnets,
+            security_groups: self.ecs_security_groups,
+        }))
+    }
 }
 
 impl Serve {
@@ -141,6 +190,7 @@ impl Serve {
             github: github(self.url.as_ref(), self.teams)?,
             url: self.url,
             program,
+            cluster: self.executor.cluster()?,
         })
     }
 }

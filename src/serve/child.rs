@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -30,10 +32,11 @@ const OWN: &[&str] = &[
     "PIPELINE_NOTIFY_SECRET",
     "OTEL_EXPORTER_OTLP_HEADERS",
     "PIPELINE_GITHUB_CLIENT_SECRET",
+    "PGPASSWORD",
 ];
 
 /// How many lines wait to be stored, and are stored at once.
-const LINES: usize = 1024;
+pub(super) const LINES: usize = 1024;
 
 /// The pause between two times that events are stored: what comes meanwhile is stored together.
 const GATHER: Duration = Duration::from_millis(200);
@@ -106,7 +109,7 @@ pub(super) async fn follow(
     let (sender, receiver) = channel(LINES);
     let errors = sender.clone();
     let reading = async { tokio::join!(read(stdout, Line::Out, sender), read(stderr, Line::Err, errors)) };
-    let following = async { tokio::join!(reading, store(server, claim, receiver)).1 };
+    let following = async { tokio::join!(reading, store(server, claim, Heard::default(), receiver)).1 };
     let mut following = std::pin::pin!(following);
     let told = async {
         tokio::select! { () = cut.cancelled() => {}, () = lost.cancelled() => {} }
@@ -134,9 +137,9 @@ fn terminate(process: &tokio::process::Child) {
     }
 }
 
-/// A line that a process wrote.
+/// A line that a process or a task wrote.
 #[derive(Debug)]
-enum Line {
+pub(super) enum Line {
     Out(String),
     Err(String),
 }
@@ -151,19 +154,43 @@ async fn read(output: Option<impl AsyncRead + Unpin>, line: fn(String) -> Line, 
     }
 }
 
+/// The time that stands in an event's line.
+#[derive(Deserialize)]
+struct Stamp {
+    time: Timestamp,
+}
+
 /// What was heard of a process.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Heard {
+pub(super) struct Heard {
     /// How it says that it ended.
-    result: Option<RunResult>,
-    plan: Option<PlanDigest>,
+    pub(super) result: Option<RunResult>,
+    pub(super) plan: Option<PlanDigest>,
     /// The last lines that are no events.
-    tail: VecDeque<String>,
+    pub(super) tail: VecDeque<String>,
+    /// So many of its events are stored already.
+    stored: usize,
     /// What of its progress was remembered.
     thin: Thin,
 }
 
 impl Heard {
+    /// Nothing yet, of a task of whose events so many are stored already.
+    pub(super) fn of_stored(stored: usize) -> Self {
+        Self { stored, ..Self::default() }
+    }
+
+    /// Whether an event is to be stored.
+    fn is_new(&mut self, event: &Event, line: &str) -> bool {
+        let at = serde_json::from_str(line).map_or_else(|_| Timestamp::now(), |Stamp { time }| time);
+        if !self.thin.keeps(event, at) {
+            return false;
+        }
+        let new = self.stored == 0;
+        self.stored = self.stored.saturating_sub(1);
+        new
+    }
+
     /// Takes a line; gives it back if it is an event to remember.
     fn take(&mut self, line: Line) -> Option<String> {
         let text = match line {
@@ -174,7 +201,7 @@ impl Heard {
                         self.result = Some(result);
                         self.plan.clone_from(digest);
                     }
-                    return self.thin.keeps(&event, Instant::now()).then_some(text);
+                    return self.is_new(&event, &text).then_some(text);
                 }
                 Err(_) => text,
             },
@@ -199,8 +226,13 @@ async fn gather(receiver: &mut Receiver<Line>, lines: &mut Vec<Line>, until: Ins
 
 /// Stores the events as they come. While the store is away the process is not kept from its work: it waits for nobody who
 /// reads.
-async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> Heard {
-    let (mut heard, mut lines) = (Heard::default(), Vec::new());
+pub(super) async fn store(
+    server: &Server,
+    claim: &Claim,
+    mut heard: Heard,
+    mut receiver: Receiver<Line>,
+) -> Heard {
+    let mut lines = Vec::new();
     let mut pause = Instant::now();
     while gather(&mut receiver, &mut lines, pause).await {
         let events: Vec<String> = lines.drain(..).filter_map(|line| heard.take(line)).collect();
@@ -221,7 +253,7 @@ async fn store(server: &Server, claim: &Claim, mut receiver: Receiver<Line>) -> 
 }
 
 /// How a run ended whose process ended so. Exit codes are those of `pipeline --help`.
-fn ending(heard: Heard, status: ExitStatus) -> Ending {
+pub(super) fn ending(heard: Heard, status: ExitStatus) -> Ending {
     match (heard.result, status.code(), status.signal()) {
         (Some(result), Some(_), _) => Ending { result, reason: None },
         (None, Some(4), _) => Ending { result: RunResult::Superseded, reason: None },
@@ -232,7 +264,7 @@ fn ending(heard: Heard, status: ExitStatus) -> Ending {
     }
 }
 
-fn failed(what: String, tail: VecDeque<String>) -> Ending {
+pub(super) fn failed(what: String, tail: VecDeque<String>) -> Ending {
     let lines: Vec<String> = std::iter::once(what).chain(tail).collect();
     Ending { result: RunResult::Failed, reason: Some(lines.join("\n")) }
 }
@@ -270,6 +302,14 @@ mod tests {
         let reason = ending.reason.unwrap();
         assert!(reason.starts_with("its process was ended by signal 9\nline 10\n"), "{reason}");
         assert!(reason.ends_with("line 29"), "{reason}");
+    }
+
+    #[test]
+    fn what_is_stored_already_is_heard_and_not_stored_again() {
+        let mut heard = Heard::of_stored(1);
+        let stored: Vec<bool> =
+            (0..2).map(|_| heard.take(Line::Out(FINISHED.to_owned())).is_some()).collect();
+        assert_eq!((stored, heard.result), (vec![false, true], Some(RunResult::Changed)));
     }
 
     #[test]

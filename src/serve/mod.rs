@@ -14,6 +14,8 @@ mod child;
 mod description;
 mod dispatch;
 mod drift;
+mod ecs;
+mod ecs_task;
 mod extract;
 mod filter;
 mod health;
@@ -51,6 +53,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use access::{GitHubSignIn, Team};
+pub use ecs::Cluster;
 pub use log::{Log, LogFormat};
 pub use notify::{Receiver, Receivers};
 pub use origin::Served;
@@ -62,6 +65,7 @@ use crate::run::Interrupt;
 use crate::store::{Inbox, Place, Store};
 use access::{Patience, guarded};
 use body::Room;
+use ecs::Tasks;
 use metrics::Metrics;
 use news::News;
 use origin::Origins;
@@ -109,6 +113,8 @@ pub struct Options {
     pub github: Option<GitHubSignIn>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
+    /// Where runs are carried out as tasks; without it they are processes beside the server.
+    pub cluster: Option<Cluster>,
 }
 
 /// What the parts of a server share.
@@ -123,6 +129,7 @@ struct Server {
     patience: Patience,
     metrics: Metrics,
     news: News,
+    tasks: Option<Tasks>,
     log: Log,
     stop: Interrupt,
     /// There are deliveries of which it is not settled what follows.
@@ -151,6 +158,10 @@ impl Server {
 /// If it can't begin: the store, the state directory or the address is not to be had.
 pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Failure> {
     let state = StateDirectory::open(&options.state)?;
+    let tasks = match &options.cluster {
+        Some(cluster) => Some(Tasks::open(cluster, &options.repositories).await?),
+        None => None,
+    };
     let store = Store::open(&options.store).await?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -168,6 +179,7 @@ pub async fn serve(options: Options, stop: Interrupt, log: Log) -> Result<(), Fa
         queued: Notify::new(),
         drained: CancellationToken::new(),
         exports: TaskTracker::new(),
+        tasks,
         state,
         store,
         log,

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::event::Event;
 use crate::plan::StepId;
@@ -7,16 +9,18 @@ use crate::plan::StepId;
 /// How often it is worth remembering how far a step is.
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// What of a run's progress is remembered: per step at most one a second, and what says that all is done.
+/// What of a run's progress is remembered: per step at most one a second, and what says that all is done. It goes by the
+/// events' own times, so that whoever reads them once more remembers the same.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Thin(BTreeMap<StepId, Instant>);
+pub(super) struct Thin(BTreeMap<StepId, Timestamp>);
 
 impl Thin {
-    /// Whether an event that came at this time is to be remembered. All that are no progress are.
-    pub(super) fn keeps(&mut self, event: &Event, at: Instant) -> bool {
+    /// Whether an event of this time is to be remembered. All that are no progress are.
+    pub(super) fn keeps(&mut self, event: &Event, at: Timestamp) -> bool {
         let Event::Progress { step, done, total, .. } = event else { return true };
         let last = self.0.get(step);
-        let keeps = *total == Some(*done) || last.is_none_or(|last| at.duration_since(*last) >= OFTEN);
+        let keeps =
+            *total == Some(*done) || last.is_none_or(|last| at.duration_since(*last).unsigned_abs() >= OFTEN);
         if keeps {
             self.0.insert(step.clone(), at);
         }
@@ -42,8 +46,8 @@ mod tests {
             mut told in prop::collection::vec((0..3u8, 0..100u64, 0..10_000u64), 0..200)
         ) {
             told.sort_by_key(|(_, _, millis)| *millis);
-            let (begin, mut thin) = (Instant::now(), Thin::default());
-            let at = |millis: u64| begin + Duration::from_millis(millis);
+            let mut thin = Thin::default();
+            let at = |millis: u64| Timestamp::UNIX_EPOCH + Duration::from_millis(millis);
             let mut kept = BTreeMap::<u8, Vec<u64>>::new();
             for (step, done, millis) in told {
                 if thin.keeps(&progress(step, done), at(millis)) {

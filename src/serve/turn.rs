@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::child::{self, Child};
+use super::child::{self, Child, Followed};
+use super::ecs_task;
+use super::origin::Origin;
 use super::task::{Next, Task};
 use super::{Server, approval, trace};
 use crate::event::{RunResult, short};
@@ -26,7 +28,7 @@ enum Turn {
     Ended(Ending),
     /// It has a plan that somebody has to approve.
     Planned(PlanDigest),
-    /// It did not come to its end, and is to be begun anew by the next server.
+    /// It did not come to its end, and is to be begun anew by the next server. A task of ECS goes on, and is followed by it.
     Broken,
 }
 
@@ -87,26 +89,69 @@ async fn carry_out(
         }
         Err(failure) => return failed(failure),
     };
+    // Only the first one may have been begun by another server.
+    let mut noted = claim.task.clone();
     loop {
-        let alone = tokio::select! {
-            alone = alone(server, claim, &place.directory) => alone,
-            () = stopped(server, lost) => return Turn::Broken,
-        };
         let arguments = task.arguments(&claim.run.environment, &place.commit);
-        let child = match alone.and_then(|lock| Child::start(server, &place.directory, &arguments, lock)) {
-            Ok(child) => child,
+        let done = match &server.tasks {
+            None => process(server, claim, &place.directory, &arguments, cut, lost).await,
+            // It needs nobody who follows it: the next server does.
+            Some(tasks) => tokio::select! {
+                done = ecs_task::carry_out(server, tasks, claim, noted.take(), &place.commit, &arguments) => done.map(Some),
+                () = stopped(server, lost) => Ok(None),
+            },
+        };
+        let followed = match done {
+            Ok(Some(followed)) => followed,
+            Ok(None) => return Turn::Broken,
             Err(failure) => return failed(failure),
         };
-        let followed = child::follow(child, server, claim, cut, lost).await;
-        // It was told to end because the server was: by it, or by whatever told them both.
-        if server.stop.requested() && followed.ending.result == RunResult::Interrupted {
-            return Turn::Broken;
-        }
         match task.next(followed) {
             Next::Ended(ending) => return Turn::Ended(ending),
             Next::Planned(plan) => return Turn::Planned(plan),
-            Next::PlanAgain => task = Task::Plan,
+            Next::PlanAgain => {
+                // Whoever takes the run next is not to deploy what is not approved any more.
+                if !patiently(server, || server.store.disapprove(claim)).await {
+                    lose(server, claim, lost);
+                    return Turn::Broken;
+                }
+                task = Task::Plan;
+            }
         }
+    }
+}
+
+/// Has a process do something for a run. `None` if it did not come to its end.
+async fn process(
+    server: &Server,
+    claim: &Claim,
+    directory: &Path,
+    arguments: &[String],
+    cut: &CancellationToken,
+    lost: &CancellationToken,
+) -> Result<Option<Followed>, Failure> {
+    let alone = tokio::select! {
+        alone = alone(server, claim, directory) => alone?,
+        () = stopped(server, lost) => return Ok(None),
+    };
+    let child = Child::start(server, directory, arguments, alone)?;
+    let followed = child::follow(child, server, claim, cut, lost).await;
+    // It was told to end because the server was: by it, or by whatever told them both.
+    let told = server.stop.requested() && followed.ending.result == RunResult::Interrupted;
+    Ok((!told).then_some(followed))
+}
+
+/// Asks the store until it answers.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
+    server: &Server,
+    ask: impl Fn() -> F,
+) -> T {
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -128,36 +173,46 @@ async fn begin(server: &Server, claim: &Claim) -> Result<Option<(Ready, Task)>, 
     let origin =
         origin.ok_or_else(|| Failure::new(format!("{} is no longer served here", run.repository)))?;
     let directory = server.state.place(&run.repository, &run.environment);
-    drop(alone(server, claim, &directory).await?);
-    let head = loop {
-        match origin.head(&run.branch).await {
-            Ok(head) => break head,
-            Err(error) => {
-                server.log.say(format!("warning: run {} waits for its remote: {error:#}", run.id));
-                tokio::time::sleep(AGAIN).await;
-            }
+    match (&server.tasks, &claim.task) {
+        (Some(_), _) => {}
+        (None, None) => drop(alone(server, claim, &directory).await?),
+        (None, Some(_)) => {
+            return Err(Failure::new("a task carries it out, and this server follows none")
+                .hint("start all servers that share a database with the same --executor"));
         }
-    };
-    let commit = match head {
-        _ if run.is_pinned() => run.commit.clone(),
+    }
+    let commit = match head(server, claim, origin).await {
+        // What a task has begun with is what it deploys.
+        _ if run.is_pinned() || claim.task.is_some() => run.commit.clone(),
         Some(head) => head,
         None => return Err(Failure::new(format!("there is no branch {} any more", run.branch))),
     };
     let committed = origin.committed(&commit).await;
-    origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    if server.tasks.is_none() {
+        origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    }
     let task = Task::first(run, approval::is_required(server, origin, run, &commit).await?);
-    loop {
-        match server.store.deploys(claim, &commit, committed).await {
-            Ok(true) => break,
-            Ok(false) => return Ok(None),
-            Err(failure) => server.log.say(format!("warning: {failure}; trying again")),
-        }
-        tokio::time::sleep(AGAIN).await;
+    if !patiently(server, || server.store.deploys(claim, &commit, committed)).await {
+        return Ok(None);
     }
     server.news.tell(run.id);
     let (id, short) = (run.id, short(&commit));
     server.log.say(format!("run {id}: {short} to {} of {}", run.environment, run.repository));
     Ok(Some((Ready { directory, commit }, task)))
+}
+
+/// The head of the run's branch, once the remote tells it; `None` if it has no such branch.
+async fn head(server: &Server, claim: &Claim, origin: &Origin) -> Option<String> {
+    let run = &claim.run;
+    loop {
+        match origin.head(&run.branch).await {
+            Ok(head) => return head,
+            Err(error) => {
+                server.log.say(format!("warning: run {} waits for its remote: {error:#}", run.id));
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
 }
 
 /// Waits until no process deploys to the environment from here: one that an earlier server began may go on without it.
@@ -203,6 +258,9 @@ async fn record(server: &Server, claim: &Claim, turn: Turn, began: Instant, lost
         };
         match (recorded, &turn) {
             (Ok(false), _) => return lose(server, claim, lost),
+            (Ok(true), Turn::Broken) if server.tasks.is_some() => {
+                return server.log.say(format!("run {id} is left to the next server"));
+            }
             (Ok(true), Turn::Broken) => return server.log.say(format!("run {id} is to be begun anew")),
             (Ok(true), Turn::Planned(_)) => {
                 return server.log.say(format!("run {id} has a plan that is to be approved"));

@@ -14,6 +14,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Puts back into the queue what an earlier server in the same state directory held: it is no more.
 pub(super) async fn recover_own(server: &Server) -> Result<(), Failure> {
+    server.store.let_go(&server.state.holder).await?;
     let recovered = server.store.recover(Some(&server.state.holder)).await?;
     if recovered > 0 {
         server.log.say(format!("{recovered} runs that did not come to their end are begun anew"));

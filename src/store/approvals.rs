@@ -33,6 +33,18 @@ impl Store {
         planned.await.map_err(failed("noting a run's plan"))
     }
 
+    /// What was approved is not what there is to do any more: the run, which goes on, is to be planned anew. False if the lease
+    /// was lost.
+    ///
+    /// # Errors
+    /// If that can't be stored.
+    pub async fn disapprove(&self, claim: &Claim) -> Result<bool, Failure> {
+        let update = "UPDATE runs SET plan = NULL, approved_by = NULL, task_token = NULL, task = NULL, task_after = NULL \
+                      WHERE id = $1 AND fence = $2 AND state = 'running'";
+        let update = sqlx::query(update).bind(claim.run.id).bind(claim.fence).execute(&self.pool).await;
+        Ok(update.map_err(failed("noting that a plan is not approved any more"))?.rows_affected() == 1)
+    }
+
     /// Somebody approves the plan of a run, which then waits for its turn.
     ///
     /// # Errors
@@ -83,7 +95,8 @@ async fn write(
 ) -> Result<(), sqlx::Error> {
     let has_ended = matches!(stage.state, State::Ended | State::Superseded);
     let update = "UPDATE runs SET state = $1, plan = $2, approved_by = $3, superseded_by = $4, result = $5, \
-                  reason = $6, ended = $7, holder = NULL, fence = NULL, expires = NULL WHERE id = $8";
+                  reason = $6, ended = $7, holder = NULL, fence = NULL, expires = NULL, \
+                  task_token = NULL, task = NULL, task_after = NULL WHERE id = $8";
     sqlx::query(update)
         .bind(word(stage.state))
         .bind(&stage.plan)

@@ -162,6 +162,7 @@ fn migrations() -> Migrator {
         migration(3, "approvals", include_str!("migrations/0003_approvals.sql")),
         migration(4, "turns", include_str!("migrations/0004_turns.sql")),
         migration(5, "notices", include_str!("migrations/0005_notices.sql")),
+        migration(6, "tasks", include_str!("migrations/0006_tasks.sql")),
         migration(7, "drift", include_str!("migrations/0007_drift.sql")),
     ])
 }

@@ -22,6 +22,7 @@ mod run;
 mod secret;
 mod sessions;
 mod stage;
+mod tasks;
 mod tokens;
 mod work;
 
@@ -41,6 +42,7 @@ pub use run::{Cause, Run, Runs, State};
 pub use secret::{Secret, SecretHash};
 pub use sessions::{Session, SignedIn};
 pub use stage::Unfit;
+pub use tasks::Task;
 pub use tokens::Token;
 pub use work::{Claim, Ending};
 

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// The columns that a run is read from.
 const COLUMNS: &str = "id, repository, environment, branch, commit_id, cause, priority, state, result, reason, \
-                       superseded_by, created, started, ended, plan, approved_by";
+                       superseded_by, created, started, ended, plan, approved_by, task_token, task, task_after";
 
 /// One deployment to one environment, from its request to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{Any, Transaction};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::run::{run, select, time, word};
-use super::{Run, State, Store, failed, later};
+use super::tasks::task;
+use super::{Run, State, Store, Task, failed, later};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -14,6 +16,8 @@ use crate::failure::Failure;
 pub struct Claim {
     /// The run.
     pub run: Run,
+    /// The task that carries it out already: another server began it.
+    pub task: Option<Task>,
     pub(super) fence: i64,
 }
 
@@ -25,6 +29,9 @@ pub struct Ending {
     /// Why, if its events don't tell.
     pub reason: Option<String>,
 }
+
+/// One that a task carries out without a server that follows it, or else the one whose turn it is.
+const OPEN: &str = "WHERE state = 'running' AND task_token IS NOT NULL AND expires < $1 ORDER BY id LIMIT 1";
 
 /// Of those that wait and whose environment nobody deploys to, the one that goes first: the more urgent, then the one whose
 /// repository's last run began longest ago. So who pushes often does not keep others from their turn.
@@ -41,26 +48,27 @@ impl Store {
     pub async fn claim(&self, holder: &str, lease: Duration) -> Result<Option<Claim>, Failure> {
         let claim = async {
             // Most of the time there is none: then nothing is written.
-            if sqlx::query(select(NEXT)).fetch_optional(&self.pool).await?.is_none() {
+            if next(&mut *self.pool.acquire().await?, self.now(&self.pool).await?).await?.is_none() {
                 return Ok(None);
             }
             let (mut transaction, fence) = self.begin_change().await?;
-            let next = sqlx::query(select(NEXT)).fetch_optional(&mut *transaction).await?;
-            let Some(next) = next.as_ref().map(run).transpose()? else { return Ok(None) };
             let now = self.now(&mut *transaction).await?;
+            let Some(next) = next(&mut transaction, now).await? else { return Ok(None) };
+            let (run, task) = (run(&next)?, task(&next)?);
+            let started = run.started.filter(|_| task.is_some()).map_or(now, Timestamp::as_millisecond);
             let update = "UPDATE runs SET state = $1, holder = $2, fence = $3, expires = $4, started = $5 WHERE id = $6";
             sqlx::query(update)
                 .bind(word(State::Running))
                 .bind(holder)
                 .bind(fence)
                 .bind(later(now, lease))
-                .bind(now)
-                .bind(next.id)
+                .bind(started)
+                .bind(run.id)
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
-            let started = Some(time(now)?);
-            Ok(Some(Claim { run: Run { state: State::Running, started, ..next }, fence }))
+            let started = Some(time(started)?);
+            Ok(Some(Claim { run: Run { state: State::Running, started, ..run }, task, fence }))
         };
         claim.await.map_err(failed("taking a run"))
     }
@@ -139,7 +147,8 @@ impl Store {
         end.await.map_err(failed("ending a run"))
     }
 
-    /// Gives a run back that did not come to its end: it waits for its turn again.
+    /// Gives a run back that did not come to its end: it waits for its turn again. If a task carries it out, that goes on,
+    /// and whoever takes the run next follows it.
     ///
     /// # Errors
     /// If the store can't be asked.
@@ -151,9 +160,15 @@ impl Store {
                 .bind(claim.run.id)
                 .bind(claim.fence)
                 .fetch_optional(&mut *transaction);
-            if let Some(held) = held.await?.as_ref().map(run).transpose()? {
-                let now = self.now(&mut *transaction).await?;
-                queue_again(&mut transaction, now, &held).await?;
+            if let Some(held) = held.await? {
+                let held_run = run(&held)?;
+                if task(&held)?.is_some() {
+                    let open = sqlx::query("UPDATE runs SET expires = 0 WHERE id = $1").bind(held_run.id);
+                    open.execute(&mut *transaction).await?;
+                } else {
+                    let now = self.now(&mut *transaction).await?;
+                    queue_again(&mut transaction, now, &held_run).await?;
+                }
             }
             transaction.commit().await
         };
@@ -161,13 +176,14 @@ impl Store {
     }
 
     /// Puts the runs back into the queue whose holder is no more: their lease has expired, or it is `own`, a holder that
-    /// was started anew. Returns how many there were.
+    /// was started anew. Those that a task carries out are none of them: they are taken on as they are. Returns how many
+    /// there were.
     ///
     /// # Errors
     /// If the store can't be asked.
     pub async fn recover(&self, own: Option<&str>) -> Result<usize, Failure> {
         let dead = |now: i64| {
-            let rest = "WHERE state = 'running' AND (expires < $1 OR holder = $2) ORDER BY id";
+            let rest = "WHERE state = 'running' AND task_token IS NULL AND (expires < $1 OR holder = $2) ORDER BY id";
             sqlx::query(select(rest)).bind(now).bind(own.unwrap_or_default().to_owned())
         };
         let recover = async {
@@ -186,6 +202,12 @@ impl Store {
         };
         recover.await.map_err(failed("recovering runs"))
     }
+}
+
+/// The run that is to be taken next.
+async fn next(connection: &mut AnyConnection, now: i64) -> Result<Option<AnyRow>, sqlx::Error> {
+    let open = sqlx::query(select(OPEN)).bind(now).fetch_optional(&mut *connection).await?;
+    if open.is_some() { Ok(open) } else { sqlx::query(select(NEXT)).fetch_optional(connection).await }
 }
 
 /// The run that waits for its turn to the same environment: it deploys the branch's head, and is newer.

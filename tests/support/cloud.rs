@@ -240,8 +240,10 @@ impl Cloud {
     /// Deletes stacks as somebody outside of the pipeline would.
     pub(crate) fn delete_stacks(&self) {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
-        for stack in ["lambda", "ecs", "msk", "alb", "ecr", "vpc", "logs", "data", "a", "b", "c", "d", "gate"]
-        {
+        for stack in [
+            "pipeline", "lambda", "ecs", "msk", "alb", "ecr", "vpc", "logs", "data", "a", "b", "c", "d",
+            "gate",
+        ] {
             let name = self.stack_name(stack);
             self.runtime.block_on(async {
                 if client.delete_stack().stack_name(&name).send().await.is_ok() {
@@ -255,7 +257,7 @@ impl Cloud {
 
     fn empty_repositories(&self) {
         let client = aws_sdk_ecr::Client::new(&self.config);
-        for workload in ["api", "event-processor"] {
+        for workload in ["api", "event-processor", "pipeline"] {
             let name = format!("{}-{}/{workload}", self.project, self.environment);
             self.runtime.block_on(async {
                 let Ok(images) = client.list_images().repository_name(&name).send().await else { return };
