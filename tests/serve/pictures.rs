@@ -39,15 +39,15 @@ fn pictures() {
     let server = place.serve(&[]);
     let window = Window::open(&server);
     let pages = [
-        ("environments", "/".to_owned(), 560),
-        ("running", format!("/runs/{}", running.run.id), 1590),
-        ("failed", format!("/runs/{failed}"), 1640),
+        ("environments", "/".to_owned(), 380, 720),
+        ("running", format!("/runs/{}", running.run.id), 1590, 1500),
+        ("failed", format!("/runs/{failed}"), 1640, 1500),
     ];
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images");
     for (kind, scheme, width) in [("", "light", 1180), ("-dark", "dark", 1180), ("-phone", "light", 390)] {
         window.prefer("prefers-color-scheme", scheme);
-        for (name, path, height) in &pages {
-            window.window(width, if width < 600 { 1500 } else { *height });
+        for (name, path, high, narrow) in &pages {
+            window.window(width, if width < 600 { *narrow } else { *high });
             window.go(path);
             std::fs::write(images.join(format!("serve-{name}{kind}.png")), window.picture()).expect("a file");
         }
