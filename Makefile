@@ -41,6 +41,7 @@ demo-serve: setup up build ## Starts a server that deploys this system to the lo
 test: setup up $(schemathesis)/installed.txt ## Runs all tests, against the local cloud
 	@local/github
 	@local/postgres
+	@local/browser
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --locked --workspace; else cargo test --locked --workspace; fi
 
 lint: setup $(tools)/bin/cargo-deny $(checkers)/installed.txt ## Checks format, lints, templates, workflows, scripts and dependencies

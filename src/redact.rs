@@ -23,13 +23,15 @@ pub const TOKEN_PREFIX: &str = "plt_";
 const TOKEN_DIGITS: usize = 64;
 
 /// Environment variables whose values are secrets wherever they are set.
-pub const VARIABLES: [&str; 17] = [
+pub const VARIABLES: &[&str] = &[
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "PIPELINE_GITHUB_APP_KEY",
     "PIPELINE_WEBHOOK_SECRET",
     "PIPELINE_WEBHOOK_SECRET_OLD",
     "PIPELINE_API_TOKEN",
+    "PIPELINE_TOKEN",
+    "PIPELINE_GITHUB_CLIENT_SECRET",
     "PIPELINE_DATABASE_URL",
     "PIPELINE_NOTIFY",
     "PIPELINE_NOTIFY_SECRET",

@@ -160,6 +160,7 @@ broken! {
     bad_github: on(|it| it.config("repository: acme/shop", "repository: https://github.com/acme/shop"));
     path_out_of_repository: on(|it| it.config("inputs: [workloads/api]", "inputs: [../api, /etc]"));
     unknown_capability: on(|it| it.config("[CAPABILITY_IAM]", "[CAPABILTY_IAM]"));
+    unknown_approval: on(|it| it.config("    branch: main", "    branch: main\n    approval: require"));
     bad_tags: on(|it| it.config("  vpc: {}", "  vpc: { tags: { \"aws:x\": y, owner: \"${project}\", list: [a] } }"));
     bad_platform: on(|it| it.config("      command: make", "      platform: amd64\n      command: make"));
     both_rollouts: on(|it| it.config("      ecs:\n", "      lambda: { function: x, alias: live }\n      ecs:\n"));

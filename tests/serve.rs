@@ -15,6 +15,8 @@ mod window;
 mod access;
 #[path = "serve/app.rs"]
 mod app;
+#[path = "serve/approvals.rs"]
+mod approvals;
 #[path = "serve/asked.rs"]
 mod asked;
 #[path = "serve/browser.rs"]
@@ -31,6 +33,8 @@ mod drift;
 mod examples;
 #[path = "serve/fire.rs"]
 mod fire;
+#[path = "serve/github.rs"]
+mod github;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/measures.rs"]
@@ -39,8 +43,12 @@ mod measures;
 mod notices;
 #[path = "serve/pages.rs"]
 mod pages;
+#[path = "serve/pictures.rs"]
+mod pictures;
 #[path = "serve/pushes.rs"]
 mod pushes;
+#[path = "serve/rollbacks.rs"]
+mod rollbacks;
 #[path = "serve/runs.rs"]
 mod runs;
 #[path = "serve/shared.rs"]

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pipeline::drift::State as Drift;
 use pipeline::event::RunResult;
+use pipeline::plan::PlanDigest;
 use pipeline::store::{
     Accepted, By, Cause, Chain, Claim, Delivery, Ending, Enqueued, Inbox, Level, Place, Refusal, Request,
-    Rights, Runs, Secret, Session, SignedIn, State, Store,
+    Rights, Runs, Secret, Session, SignedIn, State, Store, Unfit,
 };
 use support::postgres::Database;
 use tempfile::TempDir;
@@ -56,6 +57,10 @@ on_both!(
     a_session_ends_by_itself_and_when_it_is_told_to,
     who_did_what_is_remembered_in_order,
     runs_of_other_repositories_are_not_among_those_of_some,
+    a_plan_waits_for_approval_and_gives_way_to_what_is_newer,
+    a_roll_back_is_not_undone_by_hints_and_the_head_that_was_tried_is_remembered,
+    what_runs_where_and_since_when_is_told_from_the_runs,
+    runs_are_found_by_whatever_is_known_of_them,
 );
 
 async fn open(place: &Place) -> Store {
@@ -518,4 +523,133 @@ async fn runs_of_other_repositories_are_not_among_those_of_some(place: &Place) {
     assert_eq!(of(Some(&["octo/shop"])).await, [shop]);
     assert_eq!(of(Some(&["octo/shop", "octo/other"])).await, [other, shop]);
     assert_eq!(of(Some(&[])).await, Vec::<i64>::new());
+}
+
+fn digest(digit: char) -> PlanDigest {
+    format!("{}-abc", String::from(digit).repeat(32)).parse().expect("a digest")
+}
+
+async fn a_plan_waits_for_approval_and_gives_way_to_what_is_newer(place: &Place) {
+    let store = open(place).await;
+    let id = enqueue(&store, request("prod", "a")).await;
+    let held = claim(&store, LEASE).await;
+    assert!(store.planned(&held, &digest('1')).await.expect("an answer"));
+    assert!(!store.planned(&held, &digest('1')).await.expect("an answer"), "nobody holds it any more");
+    let run = |id| {
+        let store = store.clone();
+        async move { store.run(id).await.expect("an answer").expect("a run") }
+    };
+    assert_eq!((run(id).await.state, run(id).await.plan), (State::Waiting, Some(digest('1').to_string())));
+    assert_eq!(store.claim("here", LEASE).await.expect("an answer"), None);
+    assert_eq!(store.recover(Some("here")).await.expect("an answer"), 0);
+    assert_eq!(enqueue(&store, request("prod", "a")).await, id);
+    let approve = |id, plan| {
+        let store = store.clone();
+        async move { store.approve(id, &digest(plan).to_string(), &by("ada")).await.expect("an answer") }
+    };
+    assert_eq!(approve(id, '2').await, Err(Unfit::OtherPlan));
+    assert_eq!(approve(id, '1').await, Ok(()));
+    assert_eq!(approve(id, '1').await, Err(Unfit::NotWaiting(State::Queued)));
+    // Whoever takes it knows what was approved, also after another one had it.
+    let held = claim(&store, LEASE).await;
+    assert_eq!(held.run.approved_by.as_deref(), Some("ada"));
+    store.give_back(&held).await.expect("an answer");
+    let held = claim(&store, LEASE).await;
+    assert_eq!((held.run.approved_by.as_deref(), held.run.is_pinned()), (Some("ada"), true));
+    // The world has changed, and something newer waits already.
+    let newer = enqueue(&store, request("prod", "b")).await;
+    assert!(store.planned(&held, &digest('3')).await.expect("an answer"));
+    let superseded = run(id).await;
+    assert_eq!((superseded.state, superseded.superseded_by), (State::Superseded, Some(newer)));
+    let held = claim(&store, LEASE).await;
+    assert!(store.planned(&held, &digest('4')).await.expect("an answer"));
+    assert!(store.prioritize(newer, 3, &by("ada")).await.expect("an answer"));
+    assert_eq!(run(newer).await.priority, 3);
+    assert_eq!(store.reject(newer, None, &by("bob")).await.expect("an answer"), Ok(()));
+    let rejected = run(newer).await;
+    assert_eq!((rejected.state, rejected.result), (State::Ended, Some(RunResult::Refused)));
+    assert!(!store.prioritize(newer, 4, &by("ada")).await.expect("an answer"));
+    let acts: Vec<String> =
+        store.audit_from(1, 10).await.expect("rows").into_iter().map(|row| row.what).collect();
+    assert_eq!(acts, ["approved", "prioritized", "rejected"]);
+}
+
+async fn a_roll_back_is_not_undone_by_hints_and_the_head_that_was_tried_is_remembered(place: &Place) {
+    let store = open(place).await;
+    let mut ids = Vec::new();
+    for commit in ["old", "head"] {
+        ids.push(enqueue(&store, request("prod", commit)).await);
+        let held = claim(&store, LEASE).await;
+        store.end(&held, &ending(RunResult::Changed)).await.expect("an end");
+    }
+    let back = Request { cause: Cause::Rollback, ..request("prod", "old") };
+    let back = store.ask(&back, &by("ada")).await.expect("a run").run();
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    let held = claim(&store, LEASE).await;
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    store.end(&held, &ending(RunResult::Changed)).await.expect("an end");
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    assert_eq!(store.environments(None).await.expect("runs").len(), 1);
+    assert_eq!(store.environments(None).await.expect("runs")[0].run.id, back);
+    assert_eq!(store.deployed("octo/shop", "prod").await.expect("a commit").as_deref(), Some("old"));
+    // However long ago that was.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    store.forget(Duration::ZERO).await.expect("an answer");
+    assert_eq!(enqueue(&store, request("prod", "head")).await, ids[1]);
+    let newer = enqueue(&store, request("prod", "newer")).await;
+    assert!(newer > back);
+}
+
+/// Has a run of a commit end so, and gives its number.
+async fn ended(store: &Store, commit: &str, result: RunResult) -> i64 {
+    let id = enqueue(store, Request { cause: Cause::Api, ..request("prod", commit) }).await;
+    let held = claim(store, LEASE).await;
+    store.end(&held, &ending(result)).await.expect("an end");
+    id
+}
+
+async fn what_runs_where_and_since_when_is_told_from_the_runs(place: &Place) {
+    let store = open(place).await;
+    ended(&store, "old", RunResult::Changed).await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let first = ended(&store, "new", RunResult::Changed).await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let again = ended(&store, "new", RunResult::Unchanged).await;
+    let failed = ended(&store, "newer", RunResult::Failed).await;
+    let held = enqueue(&store, request("prod", "newest")).await;
+    claim(&store, LEASE).await;
+    let next = enqueue(&store, request("prod", "after that")).await;
+    enqueue(&store, request("staging", "new")).await;
+    let told = store.environments(None).await.expect("environments");
+    assert_eq!(told.iter().map(|it| it.environment.as_str()).collect::<Vec<_>>(), ["prod", "staging"]);
+    let id = |run: &Option<pipeline::store::Run>| run.as_ref().map(|run| run.id);
+    let prod = &told[0];
+    assert_eq!((id(&prod.live), id(&prod.last)), (Some(again), Some(failed)));
+    assert_eq!((id(&prod.running), id(&prod.queued), prod.run.id), (Some(held), Some(next), next));
+    assert_eq!(prod.since, store.run(first).await.expect("a run").expect("a run").ended);
+    assert_eq!((id(&told[1].live), told[1].since), (None, None));
+    // Only of repositories that one may see; and what is live is not forgotten behind what failed.
+    let nothing = store.environments(Some(vec!["octo/other".to_owned()])).await.expect("environments");
+    assert_eq!(nothing, []);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    store.forget(Duration::ZERO).await.expect("an answer");
+    assert_eq!(id(&store.environments(None).await.expect("environments")[0].live), Some(again));
+}
+
+async fn runs_are_found_by_whatever_is_known_of_them(place: &Place) {
+    let store = open(place).await;
+    let failed = ended(&store, "a", RunResult::Failed).await;
+    let changed = ended(&store, "b", RunResult::Changed).await;
+    let queued = enqueue(&store, Request { branch: "next".to_owned(), ..request("staging", "c") }).await;
+    let found = async |which: Runs<'_>| {
+        let runs = store.runs(which, 10).await.expect("runs");
+        runs.iter().map(|run| run.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Runs { result: Some(RunResult::Failed), ..Runs::default() }).await, [failed]);
+    assert_eq!(found(Runs { state: Some(State::Ended), ..Runs::default() }).await, [changed, failed]);
+    assert_eq!(found(Runs { cause: Some(Cause::Push), ..Runs::default() }).await, [queued]);
+    assert_eq!(found(Runs { branch: Some("next"), ..Runs::default() }).await, [queued]);
+    assert_eq!(found(Runs { repository: Some("octo/other"), ..Runs::default() }).await, [0; 0]);
+    let both = Runs { environment: Some("prod"), state: Some(State::Queued), ..Runs::default() };
+    assert_eq!(found(both).await, [0; 0]);
 }

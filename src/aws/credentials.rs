@@ -125,6 +125,7 @@ mod tests {
             role: role.then(|| "arn:aws:iam::111111111111:role/deploy".parse().unwrap()),
             plan_role: None,
             branch: None,
+            approval: None,
             endpoint: endpoint.then(|| "http://127.0.0.1:4566".to_owned()),
             registry: None,
             url: None,

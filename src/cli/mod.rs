@@ -1,5 +1,6 @@
 //! The command line: one file per verb, each with its options and the few lines that tie the parts together.
 
+mod approve;
 mod audit;
 mod bootstrap;
 mod completions;
@@ -10,6 +11,7 @@ mod history;
 mod init;
 mod options;
 mod plan;
+mod remote;
 mod run;
 mod schema;
 mod serve;
@@ -55,6 +57,8 @@ enum Verb {
     Serve(serve::Serve),
     /// Show the runs that `serve` remembers
     History(history::History),
+    /// Approve or reject a plan that waits on a server
+    Approve(approve::Approve),
     /// Make, show and revoke the tokens by which a server knows people and programs
     Token(token::Token),
     /// Show who did what on a server, and check that nothing of it was changed
@@ -92,6 +96,7 @@ pub async fn main(cli: Cli) -> Result<ExitCode, Exit> {
         Verb::Watch(watch) => watch.main(&place).await,
         Verb::Serve(serve) => serve.main(&place).await,
         Verb::History(history) => history.main().await,
+        Verb::Approve(approve) => approve.main().await,
         Verb::Audit(audit) => audit.main().await,
         Verb::Token(token) => token.main().await,
         Verb::Bootstrap(bootstrap) => bootstrap.main(&place).await,

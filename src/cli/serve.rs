@@ -8,10 +8,11 @@ use super::options::{Exit, ExitCode, Place, Remembered, note};
 use crate::config::Span;
 use crate::diagnostic::visible_lines;
 use crate::failure::Failure;
+use crate::github::WebFlow;
 use crate::redact::redacted;
 use crate::serve::{
-    ApiToken, Exporter, Log, LogFormat, Options, Receiver, Receivers, Served, SigningSecret, WebhookSecrets,
-    serve,
+    ApiToken, Exporter, GitHubSignIn, Log, LogFormat, Options, Receiver, Receivers, Served, SigningSecret,
+    Team, WebhookSecrets, serve,
 };
 
 /// A shorter lease would be lost to a pause that happens every day.
@@ -29,7 +30,8 @@ enum Lines {
 /// Deploy when GitHub tells of a push, and remember what happened
 ///
 /// Deliveries are signed with `PIPELINE_WEBHOOK_SECRET`, or while it is changed with `PIPELINE_WEBHOOK_SECRET_OLD`. Who has
-/// the token in `PIPELINE_API_TOKEN` may do everything; `pipeline token create` makes others.
+/// the token in `PIPELINE_API_TOKEN` may do everything; `pipeline token create` makes others. With
+/// `PIPELINE_GITHUB_CLIENT_ID` and `PIPELINE_GITHUB_CLIENT_SECRET` people sign in with GitHub.
 /// What receivers of notices other than Slack get is signed with `PIPELINE_NOTIFY_SECRET`. With
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` each run is sent as a trace.
 #[derive(Debug, Args)]
@@ -45,6 +47,10 @@ pub struct Serve {
     /// Where people reach the server, behind whatever ends TLS: `https://deploy.example.com`
     #[arg(long, value_name = "URL")]
     url: Option<url::Url>,
+    /// Who signs in with GitHub and is in this team has this level; may be given several times. Without it the permissions
+    /// on each repository decide
+    #[arg(long = "team", value_name = "LEVEL=ORGANIZATION/TEAM")]
+    teams: Vec<Team>,
     /// Time between two looks at the repositories, for pushes that no delivery told of
     #[arg(long, value_name = "TIME", default_value = "5m")]
     poll: Span,
@@ -132,10 +138,26 @@ impl Serve {
             exporter: exporter()?,
             receivers: receivers(&self.notify)?,
             token: token.transpose().map_err(Exit::usage)?,
+            github: github(self.url.as_ref(), self.teams)?,
             url: self.url,
             program,
         })
     }
+}
+
+fn github(url: Option<&url::Url>, teams: Vec<Team>) -> Result<Option<GitHubSignIn>, Exit> {
+    let Some(flow) = WebFlow::from_environment().map_err(Exit::usage)? else {
+        if teams.is_empty() {
+            return Ok(None);
+        }
+        return Err(Exit::usage(
+            "--team is for those who sign in with GitHub: set PIPELINE_GITHUB_CLIENT_ID too",
+        ));
+    };
+    let url = url.ok_or_else(|| {
+        Exit::usage("with PIPELINE_GITHUB_CLIENT_ID, --url has to say where GitHub leads back to")
+    })?;
+    Ok(Some(GitHubSignIn { flow, url: url.clone(), teams }))
 }
 
 fn secrets() -> Result<WebhookSecrets, Exit> {

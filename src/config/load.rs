@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rollout::rollout;
 use super::values::{no_tags, parameter, path, scalar, text};
-use super::{Build, Capability, Config, Environment, GitHub, RoleArn, Stack, Text, Workload, syntax};
+use super::{
+    Approval, Build, Capability, Config, Environment, GitHub, RoleArn, Stack, Text, Workload, syntax,
+};
 use crate::diagnostic::{Mistake, Mistakes, Source};
 use crate::yaml::{self, Node, Reader};
 
@@ -20,7 +22,7 @@ pub(super) mod keys {
         &["project", "github", "environments", "stacks", "workloads"];
     pub(in super::super) const GITHUB: &[&str] = &["repository", "api_url"];
     pub(in super::super) const ENVIRONMENT: &[&str] =
-        &["region", "account", "role", "plan_role", "branch", "endpoint", "registry", "url"];
+        &["region", "account", "role", "plan_role", "branch", "approval", "endpoint", "registry", "url"];
     pub(in super::super) const STACK: &[&str] = &["template", "parameters", "capabilities", "tags"];
     pub(in super::super) const WORKLOAD: &[&str] = &["inputs", "build", "repository", "rollout"];
     pub(in super::super) const BUILD: &[&str] =
@@ -130,6 +132,7 @@ fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Environment> {
     let deploying = fields.get("role").and_then(|node| role(reader, node, account.as_deref()));
     let plan_role = fields.get("plan_role").and_then(|node| role(reader, node, account.as_deref()));
     let branch = fields.get("branch").and_then(|node| reader.formed(node, &syntax::BRANCH));
+    let approval = fields.get("approval").and_then(|node| approval(reader, node));
     let endpoint = fields.get("endpoint").and_then(|node| url(reader, node));
     let registry = fields.get("registry").and_then(|node| reader.formed(node, &syntax::REGISTRY));
     let url = fields.get("url").and_then(|node| text(reader, node, TEXT));
@@ -139,6 +142,7 @@ fn environment(reader: &mut Reader<'_>, node: &Node) -> Option<Environment> {
         role: deploying,
         plan_role,
         branch,
+        approval,
         endpoint,
         registry,
         url,
@@ -177,6 +181,18 @@ fn stack(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Stack> {
 
 fn parameters(reader: &mut Reader<'_>, node: &Node) -> Option<BTreeMap<String, Text>> {
     reader.named(node, &syntax::PARAMETER, |reader, _, node| parameter(reader, node))
+}
+
+fn approval(reader: &mut Reader<'_>, node: &Node) -> Option<Approval> {
+    const REQUIRED: &str = "required";
+    let text = reader.string(node, "`required`, or leave it out")?;
+    if text == REQUIRED {
+        return Some(Approval::Required);
+    }
+    reader.wrong(node.place, format!("`{text}` is no kind of approval"), |mistake| {
+        mistake.instead_of(&text, [REQUIRED])
+    });
+    None
 }
 
 fn capability(reader: &mut Reader<'_>, node: &Node) -> Option<Capability> {

@@ -21,6 +21,7 @@ pub use role::RoleArn;
 pub use schema::schema;
 pub use span::Span;
 pub use types::{
-    Build, Canary, CanaryStep, Capability, Config, Environment, GitHub, Rollout, Stack, Strategy, Workload,
+    Approval, Build, Canary, CanaryStep, Capability, Config, Environment, GitHub, Rollout, Stack, Strategy,
+    Workload,
 };
 pub use weight::Weight;

@@ -52,8 +52,10 @@ pub struct Environment {
     pub role: Option<RoleArn>,
     /// The same for what changes nothing but change sets: `plan`, `drift` and `status`; `role` if not given.
     pub plan_role: Option<RoleArn>,
-    /// The branch that `pipeline watch` deploys here.
+    /// The branch that `pipeline watch` and `pipeline serve` deploy here.
     pub branch: Option<String>,
+    /// Whether somebody has to approve a plan before `pipeline serve` deploys it; nobody if not given.
+    pub approval: Option<Approval>,
     /// The AWS API's address, where it is not AWS itself.
     #[schemars(url)]
     pub endpoint: Option<String>,
@@ -61,6 +63,14 @@ pub struct Environment {
     pub registry: Option<String>,
     /// Where people find what is deployed; shown at the end of a run and on GitHub. May contain references.
     pub url: Option<Text>,
+}
+
+/// Whether somebody has to approve a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum Approval {
+    /// Somebody with the level `approve`.
+    Required,
 }
 
 /// A CloudFormation stack: a template and what is given to it.

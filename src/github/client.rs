@@ -135,6 +135,15 @@ impl Client {
         }
     }
 
+    /// Whether somebody is in a team.
+    ///
+    /// # Errors
+    /// If there is no answer, or they are not.
+    pub async fn membership(&self, organization: &str, team: &str, login: &str) -> Result<Value, Refusal> {
+        let path = format!("/orgs/{organization}/teams/{team}/memberships/{login}");
+        self.request(Method::GET, &path, None).await
+    }
+
     /// A token of the App's installation that is good for half a minute at least.
     ///
     /// # Errors
@@ -203,7 +212,7 @@ impl Client {
     }
 }
 
-async fn send(
+pub(super) async fn send(
     octocrab: &Octocrab,
     method: Method,
     path: &str,

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,9 +13,8 @@ use super::access::Access;
 use super::extract::{Path, Query, whole};
 use super::filter::Filter;
 use super::problem::Problem;
-use super::{Server, dispatch};
-use crate::source::is_branch_name;
-use crate::store::{Audited, Cause, Drift, Environment, Level, Request, Run};
+use super::{Server, act};
+use crate::store::{Audited, Drift, Environment, Level, Run};
 
 /// The largest request.
 const LIMIT: usize = 64 * 1024;
@@ -25,26 +25,19 @@ const EVENTS: u16 = 1000;
 
 pub(super) fn router() -> Router<Arc<Server>> {
     Router::new()
-        .route("/api/environments", get(environments))
         .route("/api/runs", get(list).post(ask))
         .route("/api/runs/{id}", get(one))
         .route("/api/runs/{id}/events", get(events))
+        .route("/api/runs/{id}/again", post(again))
+        .route("/api/runs/{id}/rollback", post(roll_back))
+        .route("/api/runs/{id}/approve", post(approve))
+        .route("/api/runs/{id}/reject", post(reject))
+        .route("/api/runs/{id}/priority", post(prioritize))
+        .route("/api/environments", get(environments))
         .route("/api/drift", get(drift))
         .route("/api/audit", get(audit))
         .route("/api/session", get(session))
         .merge(super::description::router())
-}
-
-/// A wish for a run.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wish {
-    /// May be left out where only one is served.
-    repository: Option<String>,
-    environment: String,
-    branch: String,
-    #[serde(default, deserialize_with = "whole")]
-    priority: i64,
 }
 
 async fn ask(
@@ -52,45 +45,85 @@ async fn ask(
     access: Access,
     body: Body,
 ) -> Result<(StatusCode, Json<Run>), Problem> {
-    let body = server.room.read(body, LIMIT).await?;
-    let wish: Wish = serde_json::from_slice(&body.bytes).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("the body is no request for a run: {error}"))
-    })?;
-    let unprocessable = |message: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
-    let origin = match &wish.repository {
-        Some(name) => server.origins.get(name),
-        None => server.origins.only(),
-    };
-    let origin = origin
-        .filter(|origin| access.may(&origin.served.name, Level::Read))
-        .ok_or_else(|| unprocessable("the repository is not served here, or not named".into()))?;
-    access.require(&origin.served.name, Level::Run)?;
-    if !is_branch_name(&wish.branch) {
-        return Err(unprocessable(format!("`{}` is no name of a branch", wish.branch)));
-    }
-    let wanted = dispatch::wanted(&server, origin, &wish.branch, Cause::Api)
-        .await
-        .map_err(|error| Problem::new(StatusCode::BAD_GATEWAY, error))?;
-    let requests = wanted.map_err(|nothing| unprocessable(nothing.to_string()))?;
-    let request = requests.into_iter().find(|request| request.environment == wish.environment);
-    let request = request.ok_or_else(|| {
-        unprocessable(format!(
-            "branch {} is not the branch of an environment {}",
-            wish.branch, wish.environment
-        ))
-    })?;
-    let request = Request { priority: wish.priority, ..request };
-    let enqueued = server.store.ask(&request, &access.by()).await;
-    let enqueued = enqueued.map_err(|error| server.unavailable(&error))?;
-    server.queued.notify_one();
-    Ok((StatusCode::ACCEPTED, Json(find(&server, &access, enqueued.run()).await?)))
+    let wish = read(&server, body).await?;
+    act::ask(&server, &access, &wish).await.map(accepted)
 }
 
-/// A run that somebody may see.
-pub(super) async fn find(server: &Server, access: &Access, id: i64) -> Result<Run, Problem> {
-    let run = server.store.run(id).await.map_err(|error| server.unavailable(&error))?;
-    let run = run.filter(|run| access.may(&run.repository, Level::Read));
-    run.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no run {id}")))
+async fn again(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+) -> Result<(StatusCode, Json<Run>), Problem> {
+    act::again(&server, &access, id).await.map(accepted)
+}
+
+async fn roll_back(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+) -> Result<(StatusCode, Json<Run>), Problem> {
+    act::roll_back(&server, &access, id).await.map(accepted)
+}
+
+fn accepted(run: Run) -> (StatusCode, Json<Run>) {
+    (StatusCode::ACCEPTED, Json(run))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approving {
+    digest: String,
+}
+
+async fn approve(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+    body: Body,
+) -> Result<Json<Run>, Problem> {
+    let Approving { digest } = read(&server, body).await?;
+    act::approve(&server, &access, id, &digest).await.map(Json)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rejecting {
+    digest: Option<String>,
+}
+
+async fn reject(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+    body: Body,
+) -> Result<Json<Run>, Problem> {
+    let Rejecting { digest } = read(&server, body).await?;
+    act::reject(&server, &access, id, digest.as_deref()).await.map(Json)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prioritizing {
+    #[serde(deserialize_with = "whole")]
+    priority: i64,
+}
+
+async fn prioritize(
+    State(server): State<Arc<Server>>,
+    access: Access,
+    Path(id): Path<i64>,
+    body: Body,
+) -> Result<Json<Run>, Problem> {
+    let Prioritizing { priority } = read(&server, body).await?;
+    act::prioritize(&server, &access, id, priority).await.map(Json)
+}
+
+/// Reads a body in JSON.
+async fn read<T: DeserializeOwned>(server: &Server, body: Body) -> Result<T, Problem> {
+    let body = server.room.read(body, LIMIT).await?;
+    serde_json::from_slice(&body.bytes).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not what this request takes: {error}"))
+    })
 }
 
 async fn list(
@@ -114,9 +147,8 @@ async fn environments(
 
 /// What runs where, as far as somebody may see it.
 pub(super) async fn seen(server: &Server, access: &Access) -> Result<Vec<Environment>, Problem> {
-    let mut environments = server.store.environments().await.map_err(|error| server.unavailable(&error))?;
-    environments.retain(|environment| access.may(&environment.repository, Level::Read));
-    Ok(environments)
+    let environments = server.store.environments(access.repositories(server, Level::Read)).await;
+    environments.map_err(|error| server.unavailable(&error))
 }
 
 async fn one(
@@ -124,7 +156,7 @@ async fn one(
     access: Access,
     Path(id): Path<i64>,
 ) -> Result<Json<Run>, Problem> {
-    find(&server, &access, id).await.map(Json)
+    act::find(&server, &access, id).await.map(Json)
 }
 
 async fn drift(State(server): State<Arc<Server>>, access: Access) -> Result<Json<Vec<Drift>>, Problem> {
@@ -152,7 +184,7 @@ async fn events(
     Path(id): Path<i64>,
     Query(From { from }): Query<From>,
 ) -> Result<Json<Vec<Numbered>>, Problem> {
-    find(&server, &access, id).await?;
+    act::find(&server, &access, id).await?;
     let lines = server.store.events(id, from, EVENTS).await.map_err(|error| server.unavailable(&error))?;
     let numbered = |(sequence, line): (i64, String)| {
         serde_json::from_str(&line).ok().map(|event| Numbered { sequence, event })

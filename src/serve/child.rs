@@ -16,11 +16,12 @@ use super::thin::Thin;
 use crate::diagnostic::visible_lines;
 use crate::event::{Event, RunResult};
 use crate::failure::Failure;
+use crate::plan::PlanDigest;
 use crate::redact::redacted;
 use crate::store::{Claim, Ending};
 
 /// What the process is not to see: it has no use for it.
-const OWN: [&str; 7] = [
+const OWN: &[&str] = &[
     "PIPELINE_WEBHOOK_SECRET",
     "PIPELINE_WEBHOOK_SECRET_OLD",
     "PIPELINE_API_TOKEN",
@@ -28,6 +29,7 @@ const OWN: [&str; 7] = [
     "PIPELINE_NOTIFY",
     "PIPELINE_NOTIFY_SECRET",
     "OTEL_EXPORTER_OTLP_HEADERS",
+    "PIPELINE_GITHUB_CLIENT_SECRET",
 ];
 
 /// How many lines wait to be stored, and are stored at once.
@@ -55,13 +57,12 @@ impl Child {
     pub(super) fn start(
         server: &Server,
         directory: &Path,
-        environment: &str,
-        commit: &str,
+        arguments: &[String],
         lock: File,
     ) -> Result<Self, Failure> {
         let mut command = command(server, directory);
         command
-            .args(["run", "--env", environment, "--commit", commit, "--wait", "--output", "json"])
+            .args(arguments)
             .stdin(Stdio::from(lock))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -85,6 +86,14 @@ pub(super) fn command(server: &Server, directory: &Path) -> Command {
     command
 }
 
+/// What came of a process.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) ending: Ending,
+    /// What its plan comes to, if it made one and there is something to do.
+    pub(super) plan: Option<PlanDigest>,
+}
+
 /// Follows a process to its end: stores its events as they come, and tells it to end if it has to.
 pub(super) async fn follow(
     child: Child,
@@ -92,7 +101,7 @@ pub(super) async fn follow(
     claim: &Claim,
     cut: &CancellationToken,
     lost: &CancellationToken,
-) -> Ending {
+) -> Followed {
     let Child { mut process, stdout, stderr } = child;
     let (sender, receiver) = channel(LINES);
     let errors = sender.clone();
@@ -109,10 +118,12 @@ pub(super) async fn follow(
             following.await
         }
     };
-    match process.wait().await {
+    let plan = heard.plan.clone();
+    let ending = match process.wait().await {
         Ok(status) => ending(heard, status),
         Err(error) => failed(format!("waiting for its process: {error}"), heard.tail),
-    }
+    };
+    Followed { ending, plan }
 }
 
 /// Tells a process to end; what CloudFormation is doing it follows to its end.
@@ -145,6 +156,7 @@ async fn read(output: Option<impl AsyncRead + Unpin>, line: fn(String) -> Line, 
 struct Heard {
     /// How it says that it ended.
     result: Option<RunResult>,
+    plan: Option<PlanDigest>,
     /// The last lines that are no events.
     tail: VecDeque<String>,
     /// What of its progress was remembered.
@@ -158,8 +170,9 @@ impl Heard {
             Line::Err(text) => text,
             Line::Out(text) => match serde_json::from_str(&text) {
                 Ok(event) => {
-                    if let Event::Finished { result, .. } = event {
+                    if let Event::Finished { result, ref digest, .. } = event {
                         self.result = Some(result);
+                        self.plan.clone_from(digest);
                     }
                     return self.thin.keeps(&event, Instant::now()).then_some(text);
                 }

@@ -156,7 +156,11 @@ pub(super) fn router(server: &Server) -> Router<Arc<Server>> {
     let (runs, longest_wait, keys) = (Family::default(), Seconds::default(), FourKeys::default());
     let mut registry = Registry::with_prefix("pipeline");
     registry.register("deliveries", "Deliveries, by what was answered", deliveries.clone());
-    registry.register("runs", "Runs that wait or are carried out", Family::clone(&runs));
+    registry.register(
+        "runs",
+        "Runs that wait, for their turn (queued) or for approval (waiting), or are carried out",
+        Family::clone(&runs),
+    );
     registry.register("runs_ended", "Runs that this process carried out, by result", ended.clone());
     let help = "How long these runs took";
     registry.register_with_unit("run_duration", help, Unit::Seconds, durations.clone());
@@ -171,7 +175,9 @@ pub(super) fn router(server: &Server) -> Router<Arc<Server>> {
 
 async fn show(server: Arc<Server>, page: Arc<Page>) -> Response {
     let _alone = page.asking.lock().await;
-    for (name, state) in [("queued", RunState::Queued), ("running", RunState::Running)] {
+    for (name, state) in
+        [("queued", RunState::Queued), ("running", RunState::Running), ("waiting", RunState::Waiting)]
+    {
         let Ok(count) = server.store.count(state).await else {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         };

@@ -4,7 +4,9 @@
 //! at the time when the run begins. Each run is a process of its own, `pipeline run`.
 
 mod access;
+mod act;
 mod api;
+mod approval;
 mod asked;
 mod body;
 mod buffer;
@@ -29,6 +31,7 @@ mod post;
 mod problem;
 mod secret;
 mod state;
+mod task;
 mod thin;
 mod trace;
 mod turn;
@@ -47,6 +50,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use access::{GitHubSignIn, Team};
 pub use log::{Log, LogFormat};
 pub use notify::{Receiver, Receivers};
 pub use origin::Served;
@@ -101,6 +105,8 @@ pub struct Options {
     pub exporter: Option<Exporter>,
     /// Where people reach the server, if that is known.
     pub url: Option<url::Url>,
+    /// How people sign in with GitHub, if they can.
+    pub github: Option<GitHubSignIn>,
     /// The program that carries a run out: this one.
     pub program: PathBuf,
 }

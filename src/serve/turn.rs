@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Server;
 use super::child::{self, Child};
-use super::trace;
+use super::task::{Next, Task};
+use super::{Server, approval, trace};
 use crate::event::{RunResult, short};
 use crate::failure::Failure;
+use crate::plan::PlanDigest;
 use crate::store::{Claim, Ending};
 
 /// The pause after something failed that may go well the next time.
@@ -23,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(200);
 enum Turn {
     /// The run has ended.
     Ended(Ending),
+    /// It has a plan that somebody has to approve.
+    Planned(PlanDigest),
     /// It did not come to its end, and is to be begun anew by the next server.
     Broken,
 }
@@ -69,46 +72,80 @@ async fn carry_out(
     cut: &CancellationToken,
     lost: &CancellationToken,
 ) -> Turn {
-    let stopped = async {
-        tokio::select! { () = server.stop.wait() => {}, () = lost.cancelled() => {} }
+    let failed = |failure: Failure| {
+        Turn::Ended(Ending { result: RunResult::Failed, reason: Some(failure.to_string()) })
     };
     let begun = tokio::select! {
         begun = begin(server, claim) => begun,
-        () = stopped => return Turn::Broken,
+        () = stopped(server, lost) => return Turn::Broken,
     };
-    let ended = match begun {
+    let (place, mut task) = match begun {
+        Ok(Some(begun)) => begun,
         Ok(None) => {
             lose(server, claim, lost);
             return Turn::Broken;
         }
-        Ok(Some(child)) => child::follow(child, server, claim, cut, lost).await,
-        Err(failure) => Ending { result: RunResult::Failed, reason: Some(failure.to_string()) },
+        Err(failure) => return failed(failure),
     };
-    // It was told to end because the server was: by it, or by whatever told them both.
-    let told = server.stop.requested() && ended.result == RunResult::Interrupted;
-    if told { Turn::Broken } else { Turn::Ended(ended) }
+    loop {
+        let alone = tokio::select! {
+            alone = alone(server, claim, &place.directory) => alone,
+            () = stopped(server, lost) => return Turn::Broken,
+        };
+        let arguments = task.arguments(&claim.run.environment, &place.commit);
+        let child = match alone.and_then(|lock| Child::start(server, &place.directory, &arguments, lock)) {
+            Ok(child) => child,
+            Err(failure) => return failed(failure),
+        };
+        let followed = child::follow(child, server, claim, cut, lost).await;
+        // It was told to end because the server was: by it, or by whatever told them both.
+        if server.stop.requested() && followed.ending.result == RunResult::Interrupted {
+            return Turn::Broken;
+        }
+        match task.next(followed) {
+            Next::Ended(ending) => return Turn::Ended(ending),
+            Next::Planned(plan) => return Turn::Planned(plan),
+            Next::PlanAgain => task = Task::Plan,
+        }
+    }
 }
 
-/// Waits for the place, looks the head up, and starts the process. Who has lost the run starts none.
-async fn begin(server: &Server, claim: &Claim) -> Result<Option<Child>, Failure> {
+/// The server is told to end, or the lease is lost.
+async fn stopped(server: &Server, lost: &CancellationToken) {
+    tokio::select! { () = server.stop.wait() => {}, () = lost.cancelled() => {} }
+}
+
+/// Where a run is carried out, and what is deployed.
+struct Ready {
+    directory: PathBuf,
+    commit: String,
+}
+
+/// Waits for the place, looks the head up, and finds out what a process is to do. Who has lost the run does nothing.
+async fn begin(server: &Server, claim: &Claim) -> Result<Option<(Ready, Task)>, Failure> {
     let run = &claim.run;
     let origin = server.origins.get(&run.repository);
     let origin =
         origin.ok_or_else(|| Failure::new(format!("{} is no longer served here", run.repository)))?;
     let directory = server.state.place(&run.repository, &run.environment);
-    let alone = alone(server, claim, &directory).await?;
-    let commit = loop {
+    drop(alone(server, claim, &directory).await?);
+    let head = loop {
         match origin.head(&run.branch).await {
-            Ok(Some(commit)) => break commit,
-            Ok(None) => return Err(Failure::new(format!("there is no branch {} any more", run.branch))),
+            Ok(head) => break head,
             Err(error) => {
                 server.log.say(format!("warning: run {} waits for its remote: {error:#}", run.id));
                 tokio::time::sleep(AGAIN).await;
             }
         }
     };
+    let commit = match head {
+        _ if run.is_pinned() => run.commit.clone(),
+        Some(head) => head,
+        None => return Err(Failure::new(format!("there is no branch {} any more", run.branch))),
+    };
     let committed = origin.committed(&commit).await;
     origin.place(directory.clone()).await.map_err(|error| Failure::new(format!("{error:#}")))?;
+    let task = Task::first(run, approval::is_required(server, origin, run, &commit).await?);
     loop {
         match server.store.deploys(claim, &commit, committed).await {
             Ok(true) => break,
@@ -120,7 +157,7 @@ async fn begin(server: &Server, claim: &Claim) -> Result<Option<Child>, Failure>
     server.news.tell(run.id);
     let (id, short) = (run.id, short(&commit));
     server.log.say(format!("run {id}: {short} to {} of {}", run.environment, run.repository));
-    Child::start(server, &directory, &run.environment, &commit, alone).map(Some)
+    Ok(Some((Ready { directory, commit }, task)))
 }
 
 /// Waits until no process deploys to the environment from here: one that an earlier server began may go on without it.
@@ -161,11 +198,15 @@ async fn record(server: &Server, claim: &Claim, turn: Turn, began: Instant, lost
         }
         let recorded = match &turn {
             Turn::Ended(ending) => server.store.end(claim, ending).await,
+            Turn::Planned(plan) => server.store.planned(claim, plan).await,
             Turn::Broken => server.store.give_back(claim).await.map(|()| true),
         };
         match (recorded, &turn) {
             (Ok(false), _) => return lose(server, claim, lost),
             (Ok(true), Turn::Broken) => return server.log.say(format!("run {id} is to be begun anew")),
+            (Ok(true), Turn::Planned(_)) => {
+                return server.log.say(format!("run {id} has a plan that is to be approved"));
+            }
             (Ok(true), Turn::Ended(ending)) => {
                 server.metrics.ended(ending.result, began.elapsed());
                 return server.log.say(format!("run {id}: {}", ending.result.as_str()));

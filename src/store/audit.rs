@@ -26,6 +26,10 @@ pub(super) enum Act {
     TokenCreated,
     TokenRevoked,
     RunAsked,
+    RolledBack,
+    Prioritized,
+    Approved,
+    Rejected,
 }
 
 /// A row of the audit log.

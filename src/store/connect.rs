@@ -159,6 +159,7 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(vec![
         migration(1, "begin", include_str!("migrations/0001_begin.sql")),
         migration(2, "access", include_str!("migrations/0002_access.sql")),
+        migration(3, "approvals", include_str!("migrations/0003_approvals.sql")),
         migration(4, "turns", include_str!("migrations/0004_turns.sql")),
         migration(5, "notices", include_str!("migrations/0005_notices.sql")),
         migration(7, "drift", include_str!("migrations/0007_drift.sql")),

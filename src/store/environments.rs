@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::run::{run, select};
+use super::run::{only, run, select};
 use super::{Run, State, Store, failed};
 use crate::event::RunResult;
 use crate::failure::Failure;
@@ -15,6 +15,10 @@ pub struct Environment {
     pub repository: String,
     /// The environment's name.
     pub environment: String,
+    /// Whether it was rolled back, and stays so until something newer is pushed or asked for.
+    pub held_back: bool,
+    /// The newest run that no other took the place of.
+    pub run: Run,
     /// The last run that ended well: its commit is what runs, unless a later run has failed half way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Run>,
@@ -27,6 +31,9 @@ pub struct Environment {
     /// The run that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<Run>,
+    /// The run whose plan waits for approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Run>,
     /// The run that comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<Run>,
@@ -41,11 +48,11 @@ macro_rules! newest {
 
 /// The runs that an environment is told from.
 const TOLD: &str = concat!(
-    "WHERE state IN ('running', 'queued') OR id IN ",
+    "(state IN ('running', 'waiting', 'queued') OR id IN ",
     newest!("state = 'ended'"),
     " OR id IN ",
     newest!("result IN ('changed', 'unchanged')"),
-    " ORDER BY id"
+    ")"
 );
 
 /// The end of the first run since which nothing but `$3` was deployed to an environment.
@@ -54,13 +61,18 @@ const SINCE: &str = "SELECT MIN(ended) FROM runs WHERE repository = $1 AND envir
                      repository = $1 AND environment = $2 AND commit_id <> $3 AND result IN ('changed', 'unchanged')), 0)";
 
 impl Store {
-    /// What runs where: every environment that there are runs of, in the order of their names.
+    /// What runs where: every environment of these repositories, if not of all, that there are runs of, in the order of
+    /// their names.
     ///
     /// # Errors
     /// If it can't be read.
-    pub async fn environments(&self) -> Result<Vec<Environment>, Failure> {
+    pub async fn environments(&self, repositories: Option<Vec<String>>) -> Result<Vec<Environment>, Failure> {
         let read = async {
-            let rows = sqlx::query(select(TOLD)).fetch_all(&self.pool).await?;
+            let only = only(repositories.as_ref(), 1);
+            let told_from = select(&format!("WHERE {TOLD} {only} ORDER BY id"));
+            let query =
+                repositories.into_iter().flatten().fold(sqlx::query(told_from), sqlx::query::Query::bind);
+            let rows = query.fetch_all(&self.pool).await?;
             let runs: Vec<Run> = rows.iter().map(run).collect::<Result<_, _>>()?;
             let mut environments = told(runs);
             for environment in &mut environments {
@@ -104,18 +116,23 @@ fn told(runs: Vec<Run>) -> Vec<Environment> {
     let mut environments: BTreeMap<(String, String), Environment> = BTreeMap::new();
     for run in runs {
         let key = (run.repository.clone(), run.environment.clone());
-        let environment =
-            environments.entry(key).or_insert_with_key(|(repository, environment)| Environment {
-                repository: repository.clone(),
-                environment: environment.clone(),
-                live: None,
-                since: None,
-                last: None,
-                running: None,
-                queued: None,
-            });
+        let environment = environments.entry(key).or_insert_with(|| Environment {
+            repository: run.repository.clone(),
+            environment: run.environment.clone(),
+            held_back: false,
+            run: run.clone(),
+            live: None,
+            since: None,
+            last: None,
+            running: None,
+            waiting: None,
+            queued: None,
+        });
+        environment.held_back = run.holds_back();
+        environment.run = run.clone();
         match run.state {
             State::Running => environment.running = Some(run),
+            State::Waiting => environment.waiting = Some(run),
             State::Queued => environment.queued = Some(run),
             State::Superseded => {}
             State::Ended => {

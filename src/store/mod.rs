@@ -3,6 +3,7 @@
 //! Both engines get the same statements. What is acknowledged to somebody was committed before, and a commit is on the
 //! disk when it returns.
 
+mod approvals;
 mod audit;
 mod clock;
 mod connect;
@@ -20,6 +21,7 @@ mod rights;
 mod run;
 mod secret;
 mod sessions;
+mod stage;
 mod tokens;
 mod work;
 
@@ -38,6 +40,7 @@ pub(crate) use run::word;
 pub use run::{Cause, Run, Runs, State};
 pub use secret::{Secret, SecretHash};
 pub use sessions::{Session, SignedIn};
+pub use stage::Unfit;
 pub use tokens::Token;
 pub use work::{Claim, Ending};
 

@@ -4,7 +4,7 @@ use super::audit::{self, Act};
 use super::deliveries::note;
 use super::run::{run, select, word};
 use super::{By, Cause, Run, State, Store, failed};
-use crate::event::RunResult;
+use crate::event::{RunResult, short};
 use crate::failure::Failure;
 
 /// A wish to have a branch's head deployed to an environment.
@@ -43,17 +43,20 @@ impl Enqueued {
     }
 }
 
-/// What is to be done with a request, given the environment's waiting run and the last one that began.
+/// What is to be done with a request, given the environment's run that waits, for its turn or for approval, and the last one
+/// that began and followed the branch. Returns the run that takes care of it already.
 ///
 /// What was tried is not tried again on a mere hint, however it ended: otherwise a commit that can't be deployed would be
-/// deployed for ever. Who asks, through the API or on GitHub, gets a run.
-fn decide(request: &Request, waiting: Option<&Run>, last: Option<&Run>) -> Option<i64> {
-    match (waiting, last) {
-        (Some(waiting), _) => (waiting.commit == request.commit).then_some(waiting.id),
-        (None, Some(last)) if !matches!(request.cause, Cause::Api | Cause::Rerun) => {
-            (last.commit == request.commit && last.branch == request.branch).then_some(last.id)
-        }
-        (None, _) => None,
+/// deployed for ever. So a roll back is not undone by a hint of the head that it was to get rid of. Who asks gets a run.
+fn decide(request: &Request, waiting: Option<&Run>, followed: Option<&Run>) -> Option<i64> {
+    let is_hint = matches!(request.cause, Cause::Push | Cause::Poll);
+    let is_same = |run: &&Run| run.commit == request.commit && run.branch == request.branch;
+    let tried = followed.filter(is_same).filter(|_| is_hint).map(|run| run.id);
+    match waiting {
+        Some(waiting) if waiting.commit == request.commit => Some(waiting.id),
+        Some(waiting) if waiting.cause == Cause::Rollback => tried,
+        Some(_) => None,
+        None => tried,
     }
 }
 
@@ -89,16 +92,42 @@ impl Store {
     /// # Errors
     /// If that can't be done.
     pub async fn ask(&self, request: &Request, by: &By) -> Result<Enqueued, Failure> {
+        let (act, more) = match request.cause {
+            Cause::Rollback => (Act::RolledBack, format!(", {}", short(&request.commit))),
+            _ => (Act::RunAsked, String::new()),
+        };
         let ask = async {
             let (mut transaction, number) = self.begin_change().await?;
             let now = self.now(&mut *transaction).await?;
             let enqueued = put(&mut transaction, number, now, request, None).await?;
-            let subject = format!("run {} to {}", enqueued.run(), request.environment);
-            audit::note(&mut transaction, by, Act::RunAsked, &request.repository, &subject).await?;
+            let subject = format!("run {} to {}{more}", enqueued.run(), request.environment);
+            audit::note(&mut transaction, by, act, &request.repository, &subject).await?;
             transaction.commit().await?;
             Ok(enqueued)
         };
         ask.await.map_err(failed("putting a run into the queue"))
+    }
+}
+
+impl Store {
+    /// Gives a run that waits, for its turn or for approval, another priority, and notes who did; false if it does not wait.
+    ///
+    /// # Errors
+    /// If that can't be done.
+    pub async fn prioritize(&self, id: i64, priority: i64, by: &By) -> Result<bool, Failure> {
+        let prioritize = async {
+            let (mut transaction, _) = self.begin_change().await?;
+            let rest = "WHERE id = $1 AND state IN ('queued', 'waiting')";
+            let found = sqlx::query(select(rest)).bind(id).fetch_optional(&mut *transaction).await?;
+            let Some(there) = found.as_ref().map(run).transpose()? else { return Ok(false) };
+            let update = sqlx::query("UPDATE runs SET priority = $1 WHERE id = $2").bind(priority).bind(id);
+            update.execute(&mut *transaction).await?;
+            let subject = format!("run {id} to {}: {priority}", there.environment);
+            audit::note(&mut transaction, by, Act::Prioritized, &there.repository, &subject).await?;
+            transaction.commit().await?;
+            Ok(true)
+        };
+        prioritize.await.map_err(failed("changing a run's priority"))
     }
 }
 
@@ -119,9 +148,9 @@ pub(super) async fn put(
     request: &Request,
     refusal: Option<&str>,
 ) -> Result<Enqueued, sqlx::Error> {
-    let waiting = newest(transaction, request, "state = 'queued'").await?;
-    let last = newest(transaction, request, "started IS NOT NULL").await?;
-    if let Some(there) = decide(request, waiting.as_ref(), last.as_ref()) {
+    let waiting = newest(transaction, request, "state IN ('queued', 'waiting')").await?;
+    let followed = newest(transaction, request, "started IS NOT NULL AND cause <> 'rollback'").await?;
+    if let Some(there) = decide(request, waiting.as_ref(), followed.as_ref()) {
         return Ok(Enqueued::Already(there));
     }
     if let Some(waiting) = waiting {
@@ -203,6 +232,8 @@ mod tests {
             created: Timestamp::UNIX_EPOCH,
             started: None,
             ended: None,
+            plan: None,
+            approved_by: None,
         }
     }
 
@@ -219,6 +250,21 @@ mod tests {
             let (waiting, last) = (waiting.map(there), last.map(there));
             assert_eq!(decide(&new, waiting.as_ref(), last.as_ref()), None, "{waiting:?} {last:?}");
         }
+    }
+
+    #[test]
+    fn a_roll_back_is_not_undone_by_a_hint_of_the_head_that_it_got_rid_of() {
+        let old = Run { id: 8, cause: Cause::Rollback, ..there("old") };
+        let head = there("head");
+        let hint = |commit: &str| request(commit, Cause::Push);
+        // While it waits; once it has begun it is not among those that followed the branch.
+        assert_eq!(decide(&hint("head"), Some(&old), Some(&head)), Some(7));
+        assert_eq!(decide(&hint("newer"), Some(&old), Some(&head)), None);
+        assert_eq!(decide(&request("head", Cause::Api), Some(&old), Some(&head)), None);
+        // Rolled back to what is the head all the same, somebody asks twice, and back from a head that waits.
+        assert_eq!(decide(&request("old", Cause::Rollback), Some(&old), Some(&head)), Some(8));
+        assert_eq!(decide(&request("old", Cause::Rollback), Some(&head), Some(&head)), None);
+        assert_eq!(decide(&request("old", Cause::Rollback), None, Some(&there("old"))), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// The columns that a run is read from.
 const COLUMNS: &str = "id, repository, environment, branch, commit_id, cause, priority, state, result, reason, \
-                       superseded_by, created, started, ended";
+                       superseded_by, created, started, ended, plan, approved_by";
 
 /// One deployment to one environment, from its request to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Run {
     pub repository: String,
     /// The environment's name.
     pub environment: String,
-    /// The branch whose head is deployed.
+    /// The branch whose head is deployed, unless it is a roll back.
     pub branch: String,
     /// The head when the run was asked for, and once it has begun the one that is deployed.
     pub commit: String,
@@ -47,6 +47,12 @@ pub struct Run {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
+    /// The digest of the plan that waits for approval, or is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// Who has approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
 }
 
 /// How far a run is.
@@ -57,9 +63,11 @@ pub enum State {
     Queued,
     /// It is carried out.
     Running,
+    /// It waits for somebody to approve its plan.
+    Waiting,
     /// It has ended.
     Ended,
-    /// Another one took its place before it began.
+    /// Another one took its place before it changed anything.
     Superseded,
 }
 
@@ -71,10 +79,27 @@ pub enum Cause {
     Push,
     /// A new head was found without one.
     Poll,
-    /// Somebody, through the API.
+    /// Somebody, through the API or a page.
     Api,
     /// Somebody who had a check run again on GitHub.
     Rerun,
+    /// Somebody who wants an earlier commit back, and not the branch's head.
+    Rollback,
+}
+
+impl Run {
+    /// Whether it deploys a certain commit, whatever the branch's head is.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.cause == Cause::Rollback || self.approved_by.is_some()
+    }
+
+    /// Whether it holds its environment back, as its newest run: the head is deployed only when it is newer than what was
+    /// tried, or somebody asks. A roll back whose plan was rejected has changed nothing.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        self.cause == Cause::Rollback && self.result != Some(RunResult::Refused)
+    }
 }
 
 /// The word that a value is in the store, the same as in JSON.
@@ -110,6 +135,8 @@ pub(super) fn run(row: &AnyRow) -> Result<Run, sqlx::Error> {
         created: time(row.try_get("created")?)?,
         started: at("started")?,
         ended: at("ended")?,
+        plan: row.try_get("plan")?,
+        approved_by: row.try_get("approved_by")?,
     })
 }
 
@@ -171,6 +198,17 @@ impl Store {
         let query = which.repositories.into_iter().flatten().fold(query, sqlx::query::Query::bind);
         let rows = query.fetch_all(&self.pool).await.map_err(failed("reading runs"))?;
         rows.iter().map(run).collect::<Result<_, _>>().map_err(failed("reading runs"))
+    }
+
+    /// The last commit that was deployed well to an environment.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub async fn deployed(&self, repository: &str, environment: &str) -> Result<Option<String>, Failure> {
+        let select = "SELECT commit_id FROM runs WHERE repository = $1 AND environment = $2 AND state = 'ended' \
+                      AND result IN ('changed', 'unchanged') ORDER BY id DESC LIMIT 1";
+        let select = sqlx::query_scalar(select).bind(repository.to_owned()).bind(environment.to_owned());
+        select.fetch_optional(&self.pool).await.map_err(failed("looking for what was deployed"))
     }
 
     /// A run, if there is one with this number.

@@ -188,18 +188,22 @@ impl Store {
     }
 }
 
-/// A run that waits already for the same environment deploys the branch's head as well, and is newer.
+/// The run that waits for its turn to the same environment: it deploys the branch's head, and is newer.
+pub(super) async fn waits_behind(
+    transaction: &mut Transaction<'static, Any>,
+    held: &Run,
+) -> Result<Option<i64>, sqlx::Error> {
+    let select = "SELECT id FROM runs WHERE state = 'queued' AND repository = $1 AND environment = $2";
+    let select = sqlx::query_scalar(select).bind(&held.repository).bind(&held.environment);
+    select.fetch_optional(&mut **transaction).await
+}
+
 async fn queue_again(
     transaction: &mut Transaction<'static, Any>,
     now: i64,
     held: &Run,
 ) -> Result<(), sqlx::Error> {
-    let select = "SELECT id FROM runs WHERE state = 'queued' AND repository = $1 AND environment = $2";
-    let waiting: Option<i64> = sqlx::query_scalar(select)
-        .bind(&held.repository)
-        .bind(&held.environment)
-        .fetch_optional(&mut **transaction)
-        .await?;
+    let waiting = waits_behind(transaction, held).await?;
     let (state, ended) = match waiting {
         Some(_) => (State::Superseded, Some(now)),
         None => (State::Queued, None),

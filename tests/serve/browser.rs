@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::server::{Place, Server};
 use crate::support::Output;
@@ -7,16 +8,17 @@ use crate::support::http::{self, Answer};
 /// A browser, as far as a server can tell.
 pub(crate) struct Browser<'a> {
     server: &'a Server,
-    cookie: RefCell<String>,
+    cookies: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn of(server: &'a Server) -> Self {
-        Self { server, cookie: RefCell::default() }
+        Self { server, cookies: RefCell::default() }
     }
 
     pub(crate) fn cookie(&self) -> String {
-        self.cookie.borrow().clone()
+        let cookies = self.cookies.borrow();
+        cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
     /// Looks at a page.
@@ -37,9 +39,14 @@ impl<'a> Browser<'a> {
         let headers = [headers, &[("Cookie", cookie.as_str())]].concat();
         let answer =
             http::ask(&self.server.address, method, path, &headers, body.as_bytes()).expect("an answer");
-        let set = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: "));
-        if let Some(set) = set {
-            self.cookie.replace(set.split(';').next().unwrap_or_default().to_owned());
+        for set in answer.head.lines().filter_map(|line| line.strip_prefix("set-cookie: ")) {
+            let (name, value) = set.split(';').next().and_then(|it| it.split_once('=')).expect("a cookie");
+            let mut cookies = self.cookies.borrow_mut();
+            if set.contains("; Max-Age=0") {
+                cookies.remove(name);
+            } else {
+                cookies.insert(name.to_owned(), value.to_owned());
+            }
         }
         answer
     }

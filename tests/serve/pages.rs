@@ -4,6 +4,7 @@ use pipeline::event::RunResult;
 use pipeline::store::State;
 use serde_json::json;
 
+use crate::browser::Browser;
 use crate::server::{Place, Server, TOKEN, at_the_gate};
 use crate::support::http;
 use crate::told::{self, COMMIT, NEWER, Teller};
@@ -254,6 +255,49 @@ fn people_sign_in_and_out() {
 }
 
 #[test]
+fn each_decides_what_they_may() {
+    let place = crate::approvals::place();
+    let (reader, approver) =
+        (place.token("reader", &["--level", "read"]), place.token("ada", &["--level", "approve"]));
+    let server = place.serve(&[]);
+    let waiting = server.until_run(&place.head(), State::Waiting);
+    let page = format!("/runs/{}", waiting.id);
+    let sign_in = |token: &str| {
+        let window = Window::of_a_stranger(&server);
+        window.go(&page);
+        window.until_text("h1", "Sign in");
+        window.press(&format!("{token}\u{e007}"));
+        window.until_text(".head .word", "waiting for approval");
+        window
+    };
+    let window = sign_in(&reader);
+    assert_eq!(window.ask("document.querySelectorAll('main form[method=post]').length"), 0);
+    window.close();
+    let window = sign_in(&approver);
+    window.until_text("a.node.asks", "create");
+    window.until_text("#live", "live");
+    window.click(".acts .primary");
+    window.until_text(".head .word", "changed");
+    assert_eq!(place.cloud.outputs("a")["Value"], "first");
+    // Roll back, and there is another run of the same commit.
+    window.click(".acts details:last-child summary");
+    window.click(".acts .danger");
+    window.until_text(".about", "rollback");
+    window.until_text(".head .word", "unchanged");
+    assert_ne!(window.place(), page);
+    window.go("/");
+    window.until_text(".card", "Rolled back");
+    window.close();
+    // What another page would send is refused.
+    let browser = Browser::of(&server);
+    browser.sign_in(&approver);
+    for verb in ["approve", "reject", "again", "rollback"] {
+        assert_eq!(browser.send(&format!("{page}/{verb}"), "digest=x").status, 403, "{verb}");
+    }
+    server.stop();
+}
+
+#[test]
 fn one_sees_what_one_may_read() {
     let (place, server) = told();
     let token = place.token("elsewhere", &["--level", "approve", "--only", "octo/other"]);
@@ -382,32 +426,5 @@ fn a_page_is_written_so() {
         (r#"<time datetime="[^"]*" title="[^"]*">[^<]*"#, r#"<time datetime="…" title="…">just now"#),
         (r"took \d+\w+", "took 12ms"),
     ] }, { assert_snapshot!(page) });
-    server.stop();
-}
-
-#[test]
-#[ignore = "makes pictures, and tests nothing"]
-fn pictures() {
-    let (_place, server) = told();
-    let window = Window::open(&server);
-    let directory = std::path::Path::new("/tmp/pages");
-    std::fs::create_dir_all(directory).expect("a directory");
-    let picture = |name: &str| std::fs::write(directory.join(name), window.picture()).expect("a file");
-    let runs = server.runs();
-    for (scheme, wide) in [("light", true), ("dark", true), ("light", false)] {
-        window.prefer("prefers-color-scheme", scheme);
-        window.window(if wide { 1280 } else { 390 }, 900);
-        let kind = if wide { scheme } else { "phone" };
-        window.go("/");
-        picture(&format!("environments-{kind}.png"));
-        window.go("/runs");
-        picture(&format!("runs-{kind}.png"));
-        for (name, index) in [("failed", 1), ("running", 2)] {
-            window.go(&format!("/runs/{}", runs[index].id));
-            window.window(if wide { 1280 } else { 390 }, 1800);
-            picture(&format!("{name}-{kind}.png"));
-        }
-    }
-    window.close();
     server.stop();
 }

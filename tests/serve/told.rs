@@ -46,7 +46,7 @@ impl Teller {
         let claim = self.runtime.block_on(self.store.claim("elsewhere", Duration::from_hours(1)));
         let claim = claim.expect("a store").expect("a run");
         assert_eq!(claim.run.id, id);
-        assert!(self.runtime.block_on(self.store.deploys(&claim, commit)).expect("a store"));
+        assert!(self.runtime.block_on(self.store.deploys(&claim, commit, None)).expect("a store"));
         self.tell(&claim, events);
         claim
     }
@@ -59,6 +59,28 @@ impl Teller {
     pub(crate) fn end(&self, claim: &Claim, result: RunResult, reason: Option<&str>) {
         let ending = Ending { result, reason: reason.map(str::to_owned) };
         assert!(self.runtime.block_on(self.store.end(claim, &ending)).expect("a store"));
+    }
+
+    /// Says when a run was asked for, how long it waited, and how long it took if it has ended.
+    pub(crate) fn date(&self, state: &Path, run: i64, created: Timestamp, took: Option<Duration>) {
+        let file = state.join("pipeline.db").display().to_string();
+        let created = created.as_millisecond();
+        let ended = took.map(|took| created + 900 + i64::try_from(took.as_millis()).expect("a number"));
+        let update = "UPDATE runs SET created = $1, started = CASE WHEN started IS NULL THEN NULL ELSE $2 END, \
+                      ended = COALESCE($3, ended) WHERE id = $4";
+        let dated = async {
+            let pool = sqlx::AnyPool::connect(&format!("sqlite://{file}")).await?;
+            sqlx::query(update)
+                .bind(created)
+                .bind(created + 900)
+                .bind(ended)
+                .bind(run)
+                .execute(&pool)
+                .await?;
+            pool.close().await;
+            Ok::<(), sqlx::Error>(())
+        };
+        self.runtime.block_on(dated).expect("a store");
     }
 
     pub(crate) fn close(self) {

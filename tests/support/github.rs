@@ -62,6 +62,10 @@ pub(crate) struct Things {
     pub(crate) comments: Vec<Value>,
     pub(crate) checks: Vec<Value>,
     pub(crate) deployments: Vec<Value>,
+    /// What whoever asks may do with the repository: `pull`, `push`…; it is not there for who may nothing.
+    pub(crate) permissions: Vec<&'static str>,
+    /// The teams that whoever asks is in: `acme/ops`.
+    pub(crate) teams: Vec<&'static str>,
 }
 
 impl GitHub {
@@ -120,7 +124,9 @@ impl Drop for GitHub {
         if std::thread::panicking() {
             return;
         }
-        for request in self.requests() {
+        // Signing in is described on a page of its own, and not with the API.
+        let described = |request: &Request| !request.line.contains(" /login/oauth/");
+        for request in self.requests().into_iter().filter(described) {
             let answer = ask_prism(&request).unwrap_or_else(|error| {
                 panic!("{PRISM} does not answer ({error}): start it by local/github")
             });
@@ -163,6 +169,14 @@ impl Things {
         self.comments.push(json!({ "id": id, "body": body, "user": { "login": by, "type": kind } }));
     }
 
+    fn membership(&self, team: &str) -> (u16, Value) {
+        if self.teams.contains(&team) {
+            (200, json!({ "state": "active", "role": "member" }))
+        } else {
+            (404, json!({ "message": "Not Found" }))
+        }
+    }
+
     /// Carries a request out.
     fn answer(&mut self, method: &str, path: &str, body: &Value, person: bool) -> (u16, Value) {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -184,10 +198,19 @@ impl Things {
                     json!({ "token": token, "expires_at": "2099-01-01T00:00:00Z", "permissions": {} }),
                 );
             }
+            (["login", "oauth", "access_token"], _) => return (200, token_for(body)),
+            (["orgs", organization, "teams", team, "memberships", "ada"], true) => {
+                return self.membership(&format!("{organization}/{team}"));
+            }
             (["repos", "o", "r", rest @ ..], _) => rest,
             _ => return (404, json!({ "message": "Not Found" })),
         };
         match (method, rest) {
+            ("GET", []) if !self.permissions.is_empty() => {
+                let permissions: serde_json::Map<String, Value> =
+                    self.permissions.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
+                (200, json!({ "full_name": "o/r", "permissions": permissions }))
+            }
             ("GET", ["installation"]) => (200, json!({ "id": 11 })),
             ("GET", ["pulls", number]) => {
                 (200, json!({ "number": number.parse::<u64>().ok(), "head": { "sha": "headofpullrequest" } }))
@@ -247,6 +270,15 @@ impl Things {
             }
             _ => (404, json!({ "message": "Not Found" })),
         }
+    }
+}
+
+/// A person's token for the code that a browser has brought along, if the client's secret is right.
+fn token_for(body: &Value) -> Value {
+    if body["code"] == "a-code" && body["client_secret"] == "canary/client+secret" {
+        json!({ "access_token": "gho_canary", "scope": "repo", "token_type": "bearer" })
+    } else {
+        json!({ "error": "bad_verification_code", "error_description": "it is wrong" })
     }
 }
 

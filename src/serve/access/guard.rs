@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, AUTHORIZATION};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::sign_in::SESSION;
-use super::{Access, IDLE, cookie, csrf, holder, peer, unknown};
+use super::sign_in::{BY_GITHUB, SESSION};
+use super::{Access, IDLE, cookie, csrf, github, holder, peer, unknown};
 use crate::serve::Server;
 use crate::serve::problem::Problem;
 use crate::store::{SecretHash, SignedIn};
@@ -20,7 +20,12 @@ pub(in crate::serve) fn guarded(server: &Arc<Server>, routes: Router<Arc<Server>
 
 async fn guard(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     match admit(&server, request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let mut response = next.run(request).await;
+            // It was for who asked, and not for who sits at the same browser later.
+            response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            response
+        }
         Err(refused) => refused,
     }
 }
@@ -33,7 +38,7 @@ async fn admit(server: &Server, request: Request) -> Result<Request, Response> {
         None => by_session(server, request.headers()).await,
     };
     let Some((who, rights, csrf)) = known.map_err(IntoResponse::into_response)? else {
-        return Err(unadmitted(&request));
+        return Err(unadmitted(server, &request));
     };
     let mut request = match &csrf {
         Some(token) => csrf::check(server, request, token).await.map_err(IntoResponse::into_response)?,
@@ -73,14 +78,19 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
-/// Who looks at a page is sent to sign in, and from there to that page; programs are told what is missing.
-fn unadmitted(request: &Request) -> Response {
+/// Who looks at a page is sent to sign in, and from there to that page; programs are told what is missing. Whose session by
+/// way of GitHub has ended is sent there at once, and comes back without being asked.
+fn unadmitted(server: &Server, request: &Request) -> Response {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let is_page = request.method().is_safe() && accept.contains("text/html");
     if !is_page || request.headers().contains_key(AUTHORIZATION) {
         return unknown().into_response();
     }
     let to = request.uri().path_and_query().map_or("/", |it| it.as_str());
+    let session = cookie::read(&server.options, request.headers(), SESSION).unwrap_or_default();
+    if session.starts_with(BY_GITHUB) && server.options.github.is_some() {
+        return Redirect::to(&github::begins_at(to)).into_response();
+    }
     let query: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
     Redirect::to(&format!("/sign-in?to={query}")).into_response()
 }

@@ -5,6 +5,7 @@
 
 mod cookie;
 mod csrf;
+mod github;
 mod guard;
 mod local;
 mod peer;
@@ -18,6 +19,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
+pub use github::{GitHubSignIn, Team};
 pub(super) use guard::guarded;
 pub(super) use peer::Peer;
 pub(super) use sign_in::router;

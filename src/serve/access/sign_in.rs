@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::csrf::{FORM, field};
 use super::local::local;
 use super::same_origin::is_same_origin;
-use super::{Access, LIFETIME, cookie, guarded, holder, peer};
+use super::{Access, LIFETIME, cookie, github, guarded, holder, peer};
 use crate::serve::problem::Problem;
 use crate::serve::{Server, pages};
 use crate::store::{Secret, SecretHash, Session, SignedIn};
@@ -21,17 +21,30 @@ use crate::store::{Secret, SecretHash, Session, SignedIn};
 /// The cookie that has a session's identity.
 pub(super) const SESSION: &str = "pipeline";
 
+/// What the identity of a session begins with that was begun by way of GitHub.
+pub(super) const BY_GITHUB: &str = "github.";
+
 /// Signing in and out.
 pub(in crate::serve) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
     let out = Router::new().route("/sign-out", post(sign_out));
     Router::new()
-        .route("/sign-in", get(|| async { pages::sign_in(StatusCode::OK) }).post(sign_in))
+        .route("/sign-in", get(show).post(sign_in))
+        .merge(github::router())
         .merge(guarded(server, out))
 }
 
+async fn show(State(server): State<Arc<Server>>, Query(wish): Query<Wish>) -> Response {
+    page(&server, &wish, StatusCode::OK)
+}
+
+fn page(server: &Server, wish: &Wish, status: StatusCode) -> Response {
+    let github = server.options.github.is_some().then(|| github::begins_at(local(wish.to.as_deref())));
+    pages::sign_in(status, github.as_deref())
+}
+
 #[derive(Deserialize)]
-struct Wish {
-    to: Option<String>,
+pub(super) struct Wish {
+    pub(super) to: Option<String>,
 }
 
 async fn sign_in(
@@ -49,7 +62,7 @@ async fn sign_in(
     let token = SecretHash::of(field(&body.bytes, "token").unwrap_or_default().trim());
     let holder = holder(&server, &token).await.map_err(|failure| server.unavailable(&failure))?;
     let Some((who, _)) = holder else {
-        return server.patience.answer(pages::sign_in(StatusCode::UNAUTHORIZED)).await;
+        return server.patience.answer(page(&server, &wish, StatusCode::UNAUTHORIZED)).await;
     };
     let session = Session { who, by: SignedIn::Token(token) };
     begin(&server, &headers, &from, &session, LIFETIME, local(wish.to.as_deref())).await
@@ -66,9 +79,15 @@ pub(super) async fn begin(
 ) -> Result<Response, Problem> {
     end(server, headers, from).await?;
     let id = Secret::random().map_err(|failure| server.unavailable(&failure))?;
-    let begun = server.store.begin_session(&id.hash(), session, lifetime, from).await;
+    // It tells by itself how somebody signed in, so that they can be sent there again when it has ended.
+    let by = match session.by {
+        SignedIn::Token(_) => "token.",
+        SignedIn::Rights(_) => BY_GITHUB,
+    };
+    let id = format!("{by}{}", id.expose());
+    let begun = server.store.begin_session(&SecretHash::of(&id), session, lifetime, from).await;
     begun.map_err(|failure| server.unavailable(&failure))?;
-    let cookie = cookie::set(&server.options, SESSION, id.expose());
+    let cookie = cookie::set(&server.options, SESSION, &id);
     Ok((AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to(to)).into_response())
 }
 

@@ -108,6 +108,8 @@ mod tests {
             result: Some(RunResult::Failed),
             reason: reason.map(str::to_owned),
             superseded_by: None,
+            plan: None,
+            approved_by: None,
             created: Timestamp::UNIX_EPOCH,
             started: None,
             ended: None,

@@ -59,7 +59,7 @@ pub(super) fn icon(mark: Mark) -> &'static Asset {
         Mark::Good | Mark::Same => &ICON_GOOD,
         Mark::Bad => &ICON_BAD,
         Mark::Busy => &ICON_BUSY,
-        Mark::Waiting | Mark::Stopped => &ICON_IDLE,
+        Mark::Waiting | Mark::Asks | Mark::Stopped => &ICON_IDLE,
     }
 }
 

@@ -13,12 +13,14 @@ use super::moment::moment;
 use super::runs::of_environment;
 use super::subjects::subjects;
 use crate::diagnostic::visible;
+use crate::drift::State as DriftState;
 use crate::event::{RunResult, short};
+use crate::report::words::several;
 use crate::serve::Server;
 use crate::serve::access::Access;
 use crate::serve::api::seen;
 use crate::source::web_address;
-use crate::store::{Environment, Run};
+use crate::store::{Drift, Environment, Run};
 
 /// How many seconds the page is good for.
 const REFRESH: u32 = 5;
@@ -27,7 +29,9 @@ const REFRESH: u32 = 5;
 pub(super) async fn page(State(server): State<Arc<Server>>, access: Access) -> Result<Response, Trouble> {
     let environments = seen(&server, &access).await?;
     let ids: Vec<i64> = environments.iter().flat_map(runs).map(|run| run.id).collect();
-    let view = View { subjects: subjects(&server, &ids).await?, now: Timestamp::now(), server: &server };
+    let drift = server.store.drift().await.map_err(|error| server.unavailable(&error))?;
+    let view =
+        View { subjects: subjects(&server, &ids).await?, drift, now: Timestamp::now(), server: &server };
     let about = Frame {
         title: "Environments".to_owned(),
         mark: overall(&environments),
@@ -59,8 +63,8 @@ pub(super) async fn page(State(server): State<Arc<Server>>, access: Access) -> R
 }
 
 fn runs(environment: &Environment) -> impl Iterator<Item = &Run> {
-    let Environment { live, last, running, queued, .. } = environment;
-    [live, last, running, queued].into_iter().flatten()
+    let Environment { live, last, running, waiting, queued, .. } = environment;
+    [live, last, running, waiting, queued].into_iter().flatten()
 }
 
 /// What stands first for all of them together: what is under way, then what failed.
@@ -68,6 +72,8 @@ fn overall(environments: &[Environment]) -> Mark {
     let last = |environment: &Environment| environment.last.as_ref().map(|run| Mark::of_run(run).0);
     if environments.iter().any(|environment| environment.running.is_some()) {
         Mark::Busy
+    } else if environments.iter().any(|environment| environment.waiting.is_some()) {
+        Mark::Asks
     } else if environments.iter().any(|environment| last(environment) == Some(Mark::Bad)) {
         Mark::Bad
     } else if environments.iter().any(|environment| environment.live.is_some()) {
@@ -79,13 +85,16 @@ fn overall(environments: &[Environment]) -> Mark {
 
 struct View<'a> {
     subjects: BTreeMap<i64, String>,
+    drift: Vec<Drift>,
     now: Timestamp,
     server: &'a Server,
 }
 
 impl View<'_> {
     fn card(&self, environment: &Environment) -> Markup {
-        let Environment { repository, environment: name, live, since, last, running, queued } = environment;
+        let Environment {
+            repository, environment: name, live, since, last, running, waiting, queued, ..
+        } = environment;
         let mark = overall(std::slice::from_ref(environment));
         let query = of_environment(repository, name);
         html! {
@@ -97,11 +106,44 @@ impl View<'_> {
                 }
                 dl.facts {
                     @if let Some(run) = running { (self.fact("Under way", run, run.started)) }
+                    @if let Some(run) = waiting { (self.fact("Approval", run, Some(run.created))) }
                     @if let Some(run) = queued { (self.fact("Next in line", run, Some(run.created))) }
                     @if let Some(run) = last { (self.fact("Last run", run, run.ended)) }
+                    @if let Some(drift) = self.drift_of(environment) { (self.drift(drift)) }
+                }
+                @if environment.held_back {
+                    p.note { "Rolled back, and stays so until something newer is pushed or asked for." }
                 }
                 @if let (Some(last), true) = (last, half_way(live.as_ref(), last.as_ref())) {
                     p.note { "A part of " code { (visible(short(&last.commit))) } " may be live." }
+                }
+            }
+        }
+    }
+
+    fn drift_of(&self, environment: &Environment) -> Option<&Drift> {
+        let fits = |drift: &&Drift| {
+            drift.repository == environment.repository && drift.environment == environment.environment
+        };
+        self.drift.iter().find(fits)
+    }
+
+    fn drift(&self, drift: &Drift) -> Markup {
+        let (mark, word) = match drift.state {
+            DriftState::InSync => (Mark::Same, "in sync"),
+            DriftState::Drifted => (Mark::Asks, "drifted"),
+            DriftState::NotDeployed => (Mark::Waiting, "not deployed"),
+            DriftState::Failed => (Mark::Stopped, "not known"),
+        };
+        let stacks = drift.report.iter().flat_map(|report| &report.stacks);
+        let drifted = stacks.filter(|stack| stack.state == DriftState::Drifted);
+        let names: Vec<String> = drifted.map(|stack| format!("stack/{}", visible(&stack.stack))).collect();
+        html! {
+            div {
+                dt { "Drift" }
+                dd {
+                    (mark.icon()) span { (word) @if !names.is_empty() { ": " (several(&names)) } }
+                    span.when { (moment(drift.looked, self.now)) }
                 }
             }
         }

@@ -21,7 +21,7 @@ pub(super) fn failures(view: &View<'_>) -> Markup {
         @for (step, failure) in board.failures() { (failed(view, step, failure)) }
         @if let Some(reason) = &view.run.reason {
             section.alert.bad aria-label="Why it failed" {
-                h2 { (Mark::Bad.icon()) "Its process did not say how it ended" }
+                h2 { (Mark::Bad.icon()) "Run " (view.run.id) " " (Mark::of_run(view.run).1) }
                 pre.reason tabindex="0" { (visible_lines(reason)) }
             }
         }
@@ -67,7 +67,7 @@ fn how_it_ended(view: &View<'_>) -> Markup {
                 p.next { strong { "Next: " } "run it again; it goes on from what is live then" }
             }
         }
-        @if let (Some(RunResult::Refused), Some(digest)) = (result, &view.story.board.digest) {
+        @if let (Some((RunResult::Refused, _)), Some(digest)) = (view.story.finished, &view.story.board.digest) {
             section.alert.bad aria-label="Refused" {
                 h2 { (Mark::Bad.icon()) "The plan is not the one that is required" }
                 p { "Nothing was changed. The digest of the plan as it is now is " code { (digest) } "." }

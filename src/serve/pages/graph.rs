@@ -30,7 +30,7 @@ pub(super) fn graph(board: &Board, now: Timestamp) -> Markup {
             svg viewBox={ "-" (MARGIN) " -" (MARGIN) " " (width) " " (height) } width=(width) height=(height)
                 role="group" aria-label="Steps, each behind what it needs" {
                 @for edge in &edges { path class={ "edge " (edge_class(board, edge)) } d=(way(&edge.points)) {} }
-                @for (step, (x, y)) in board.steps.iter().zip(&boxes) { (node(step, *x, *y, now)) }
+                @for (step, (x, y)) in board.steps.iter().zip(&boxes) { (node(board, step, *x, *y, now)) }
             }
         }
     }
@@ -38,14 +38,14 @@ pub(super) fn graph(board: &Board, now: Timestamp) -> Markup {
 
 /// What is needed is there, or is not.
 fn edge_class(board: &Board, edge: &Edge) -> &'static str {
-    match board.steps.get(edge.from).map(|step| Mark::of_step(step).0) {
-        Some(Mark::Good | Mark::Same) => "open",
+    match board.steps.get(edge.from).map(|step| Mark::of_step(board, step).0) {
+        Some(Mark::Good | Mark::Same | Mark::Asks) => "open",
         _ => "shut",
     }
 }
 
-fn node(step: &StepState, x: usize, y: usize, now: Timestamp) -> Markup {
-    let (mark, word) = Mark::of_step(step);
+fn node(board: &Board, step: &StepState, x: usize, y: usize, now: Timestamp) -> Markup {
+    let (mark, word) = Mark::of_step(board, step);
     let time = match step.phase {
         Phase::Running { since } => duration(millis_between(since, now)),
         Phase::Ended { millis, .. } if millis > 0 => duration(millis),

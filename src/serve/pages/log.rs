@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
@@ -21,7 +21,8 @@ use crate::report::read;
 use crate::report::words::clean;
 use crate::serve::Server;
 use crate::serve::access::Access;
-use crate::serve::api::find;
+use crate::serve::act::find;
+use crate::serve::extract::{Path, Query};
 
 /// How many events are read at once.
 const EVENTS: u16 = 500;

@@ -1,7 +1,8 @@
 use maud::{Markup, html};
 
 use crate::event::{Outcome, RunResult};
-use crate::report::{Phase, StepState};
+use crate::report::words::intent;
+use crate::report::{Board, Phase, StepState};
 use crate::store::{Run, State};
 
 /// How something stands, told by a shape and a colour; a word stands beside it.
@@ -17,6 +18,8 @@ pub(super) enum Mark {
     Busy,
     /// It waits.
     Waiting,
+    /// Somebody is to decide on it.
+    Asks,
     /// It was kept from beginning, or cut off.
     Stopped,
 }
@@ -26,6 +29,7 @@ impl Mark {
     pub(super) fn of_run(run: &Run) -> (Self, &'static str) {
         match (run.state, run.result) {
             (State::Queued, _) => (Self::Waiting, "queued"),
+            (State::Waiting, _) => (Self::Asks, "waiting for approval"),
             (State::Running, _) => (Self::Busy, "running"),
             (State::Superseded, _) => (Self::Stopped, "superseded"),
             (State::Ended, Some(result)) => (Self::of_result(result), result.as_str()),
@@ -42,9 +46,12 @@ impl Mark {
         }
     }
 
-    /// How a step stands, and the word for it.
-    pub(super) fn of_step(step: &StepState) -> (Self, &'static str) {
+    /// How a step of a plan or a run stands, and the word for it.
+    pub(super) fn of_step(board: &Board, step: &StepState) -> (Self, &'static str) {
         match &step.phase {
+            Phase::Ended { outcome: Outcome::Done { .. }, .. } if board.is_plan() => {
+                (Self::Asks, intent(step.action()))
+            }
             Phase::Waiting => (Self::Waiting, "waiting"),
             Phase::Running { .. } => (Self::Busy, "running"),
             Phase::Ended { outcome, millis } => match outcome {
@@ -66,6 +73,7 @@ impl Mark {
             Self::Bad => "bad",
             Self::Busy => "busy",
             Self::Waiting => "waiting",
+            Self::Asks => "asks",
             Self::Stopped => "stopped",
         }
     }
@@ -87,6 +95,7 @@ impl Mark {
             Self::Bad => (true, "M5.5 5.5 10.5 10.5M10.5 5.5 5.5 10.5"),
             Self::Stopped => (false, "M4.6 11.4 11.4 4.6"),
             Self::Busy => (false, "M8 4.4V8L10.4 9.6"),
+            Self::Asks => (true, "M6.2 5.2V10.8M9.8 5.2V10.8"),
             Self::Waiting => (false, "M5 8H5.01M8 8H8.01M11 8H11.01"),
         };
         html! {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -11,12 +11,13 @@ use super::mark::Mark;
 use super::moment::moment;
 use super::runs::{cause, of_environment};
 use super::story::Story;
-use super::{failures, graph, links, steps};
+use super::{acts, failures, graph, links, steps};
 use crate::diagnostic::visible;
 use crate::report::words::{duration, millis_between, verdict, waiting};
 use crate::serve::Server;
 use crate::serve::access::Access;
-use crate::serve::api::find;
+use crate::serve::act::find;
+use crate::serve::extract::{Path, Query};
 use crate::serve::problem::Problem;
 use crate::source::web_address;
 use crate::store::{Run, State as RunState};
@@ -39,6 +40,8 @@ pub(super) struct Wish {
 pub(super) struct View<'a> {
     pub(super) run: &'a Run,
     pub(super) story: &'a Story,
+    /// Who looks at it.
+    pub(super) access: &'a Access,
     /// Where people look at the repository.
     pub(super) web: Option<&'a str>,
     pub(super) now: Timestamp,
@@ -54,9 +57,9 @@ pub(super) async fn page(
     let run = find(&server, &access, id).await?;
     let story = tell(&server, id, search.trim()).await?;
     let web = server.origins.get(&run.repository).and_then(|origin| web_address(&origin.served.url));
-    let view = View { run: &run, story: &story, web: web.as_deref(), now: Timestamp::now() };
+    let view = View { run: &run, story: &story, access: &access, web: web.as_deref(), now: Timestamp::now() };
     let (mark, word) = Mark::of_run(&run);
-    let under_way = matches!(run.state, RunState::Queued | RunState::Running);
+    let under_way = matches!(run.state, RunState::Queued | RunState::Running | RunState::Waiting);
     let about = Frame {
         title: format!("{word} · {} · run {id}", visible(&run.environment)),
         mark,
@@ -117,6 +120,7 @@ impl View<'_> {
                     @if let Some(took) = self.took() { " · " (took) }
                 }
                 @if let Some(verdict) = self.verdict() { p.verdict { (verdict) } }
+                (acts::forms(self))
                 @if let Some(url) = &self.story.board.url { p { "Live at " (links::outside(url)) } }
             }
         }
@@ -132,6 +136,9 @@ impl View<'_> {
     fn verdict(&self) -> Option<String> {
         match (self.run.state, self.story.finished, &self.story.waiting) {
             (RunState::Queued, ..) => Some("It waits for its turn.".to_owned()),
+            (RunState::Waiting, ..) => {
+                Some("Its plan waits for approval; nothing is changed before.".to_owned())
+            }
             (RunState::Running, _, Some(reason)) => Some(waiting(reason)),
             (RunState::Ended, Some((result, millis)), _) => {
                 Some(verdict(result, millis, &self.story.board.tally()))

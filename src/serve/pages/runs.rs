@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -19,6 +19,7 @@ use crate::report::words::{duration, millis_between};
 use crate::serve::Server;
 use crate::serve::access::Access;
 use crate::serve::api::seen;
+use crate::serve::extract::Query;
 use crate::serve::filter::Filter;
 use crate::source::web_address;
 use crate::store::{Level, Run};
@@ -29,9 +30,9 @@ const RUNS: u16 = 50;
 /// How many seconds the newest page is good for.
 const REFRESH: u32 = 5;
 
-const STATES: [&str; 4] = ["queued", "running", "ended", "superseded"];
+const STATES: [&str; 5] = ["queued", "running", "waiting", "ended", "superseded"];
 const RESULTS: [&str; 6] = ["changed", "unchanged", "failed", "interrupted", "superseded", "refused"];
-const CAUSES: [&str; 3] = ["push", "poll", "api"];
+const CAUSES: [&str; 4] = ["push", "poll", "api", "rollback"];
 
 /// Which page is meant.
 #[derive(Debug, Deserialize)]

@@ -6,8 +6,9 @@ use super::frame::{Frame, frame};
 use super::guard::with_headers;
 use super::mark::Mark;
 
-/// The page on which people sign in. Its form goes to the address that it was loaded from, and so remembers where to go.
-pub(in crate::serve) fn sign_in(status: StatusCode) -> Response {
+/// The page on which people sign in. Its form goes to the address that it was loaded from, and so remembers where to go;
+/// at `github`, if there is such an address, people sign in with what GitHub knows of them.
+pub(in crate::serve) fn sign_in(status: StatusCode, github: Option<&str>) -> Response {
     let about = Frame {
         title: "Sign in".to_owned(),
         mark: Mark::Waiting,
@@ -21,6 +22,10 @@ pub(in crate::serve) fn sign_in(status: StatusCode) -> Response {
             h1 { "Sign in" }
             @if !status.is_success() {
                 p.note role="alert" { "This token opens nothing: it is wrong, expired or revoked." }
+            }
+            @if let Some(github) = github {
+                p.way { a href=(github) { "Sign in with GitHub" } }
+                p.about { "Or with a token:" }
             }
             form method="post" {
                 label {

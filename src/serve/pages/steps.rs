@@ -32,10 +32,10 @@ pub(super) fn steps(view: &View<'_>) -> Markup {
 }
 
 fn step(view: &View<'_>, step: &StepState) -> Markup {
-    let (mark, word) = Mark::of_step(step);
+    let (mark, word) = Mark::of_step(&view.story.board, step);
     let log = view.story.log(&step.id);
     let found = !view.story.search.is_empty() && log.is_some_and(|log| log.fitting > 0);
-    let open = found || matches!(mark, Mark::Bad | Mark::Busy);
+    let open = found || matches!(mark, Mark::Bad | Mark::Busy | Mark::Asks);
     html! {
         details class={ "step " (mark.class()) } id={ "step-" (step.id) } open[open] {
             summary {
@@ -47,7 +47,7 @@ fn step(view: &View<'_>, step: &StepState) -> Markup {
             }
             div.inside {
                 span.anchor id=(step.id) {}
-                (facts(step))
+                (facts(step, view.story.board.is_plan()))
                 @if let Some(decision) = &step.decision {
                     @if !decision.changes.is_empty() { (changes::changes(view, &decision.changes)) }
                 }
@@ -68,6 +68,10 @@ fn told(view: &View<'_>, step: &StepState) -> String {
                 .as_ref()
                 .map_or_else(|| doing.clone(), |progress| format!("{doing} ({})", words::progress(progress)))
         }
+        Phase::Ended { outcome: Outcome::Done { .. }, .. } if view.story.board.is_plan() => {
+            let reason = step.decision.as_ref().map_or_else(String::new, words::reason);
+            format!("{}: {reason}", words::intent(step.action()))
+        }
         Phase::Ended { outcome, millis } => tree::how_it_ended(outcome, *millis).2,
     }
 }
@@ -82,7 +86,7 @@ fn took(view: &View<'_>, step: &StepState) -> String {
 
 /// When it ran, within the time of the run.
 fn bar(view: &View<'_>, step: &StepState) -> Markup {
-    let (mark, _) = Mark::of_step(step);
+    let (mark, _) = Mark::of_step(&view.story.board, step);
     let place = || {
         let board = &view.story.board;
         let (began, first) = (step.began?, board.started?);
@@ -115,14 +119,14 @@ fn within(from: u64, took: u64, all: u64) -> (u64, u64) {
     (start, part(took).clamp(LEAST, SPAN - start))
 }
 
-fn facts(step: &StepState) -> Markup {
+fn facts(step: &StepState, plan: bool) -> Markup {
     let reason = step.decision.as_ref().map(words::reason).filter(|reason| !reason.is_empty());
     html! {
         dl.facts {
             @if let Some(reason) = reason {
                 div { dt { (words::intent(step.action())) } dd { (reason) } }
             }
-            @if let Phase::Ended { outcome: Outcome::Done { summary }, .. } = &step.phase {
+            @if let (Phase::Ended { outcome: Outcome::Done { summary }, .. }, false) = (&step.phase, plan) {
                 div { dt { "Now live" } dd { (summary) } }
             }
             @if !step.needs.is_empty() {

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -15,7 +15,8 @@ use serde::Deserialize;
 
 use crate::serve::Server;
 use crate::serve::access::Access;
-use crate::serve::api::find;
+use crate::serve::act::find;
+use crate::serve::extract::{Path, Query};
 use crate::serve::news::Listener;
 use crate::serve::problem::Problem;
 use crate::store::State as RunState;

@@ -57,9 +57,9 @@ async function refresh() {
   again = false;
   last = Date.now();
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    // Who is not let in any more has to be told so.
-    if (answer.redirected || answer.status === 401) return location.reload();
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+    // Who is not let in any more has to be told so, and may be sent elsewhere.
+    if (answer.type === "opaqueredirect" || answer.status === 401) return location.reload();
     if (!answer.ok) throw new Error(answer.statusText);
     show(new DOMParser().parseFromString(await answer.text(), "text/html"));
     say("");
