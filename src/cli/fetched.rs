@@ -3,6 +3,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::options::{Exit, Place};
+use crate::github::AppTokens;
 use crate::source::{Repository, Token};
 
 /// A repository that is fetched before anything is done.
@@ -29,8 +30,12 @@ impl Fetched {
 /// A repository with what a branch of a remote holds, and none of its files.
 async fn fetch(place: &Place, url: String, branch: String) -> Result<Arc<Repository>, Exit> {
     let directory = place.directory().to_owned();
+    let token = match AppTokens::of(&url).map_err(Exit::usage)? {
+        Some(app) => Some(app.get().await.map_err(Exit::failed)?),
+        None => Token::from_environment(),
+    };
     let fetching = tokio::task::spawn_blocking(move || {
-        let repository = Repository::standby(&directory, &url, None)?.with_token(Token::from_environment());
+        let repository = Repository::standby(&directory, &url, None)?.with_token(token);
         repository.fetch(&branch)?;
         anyhow::Ok(repository)
     });

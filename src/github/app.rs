@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::redact::keep_secret;
-use crate::source::Token;
+use crate::source::{Token, github_repository};
 
 use super::client::Client;
 use super::{Credentials, TIMEOUT, Target};
@@ -16,18 +16,21 @@ pub struct AppTokens {
 }
 
 impl AppTokens {
-    /// For the App that the environment names, if it names one; GitHub is asked at `GITHUB_API_URL`, if that is set.
+    /// For a repository that is fetched from GitHub by `https://`, and the App that the environment names, if it names one.
+    /// GitHub is asked at `GITHUB_API_URL`, if that is set.
     ///
     /// # Errors
     /// If what the environment says is malformed.
-    pub fn from_environment(owner: &str, repository: &str) -> Result<Option<Self>, Failure> {
+    pub fn of(url: &str) -> Result<Option<Self>, Failure> {
+        let named = github_repository(url).filter(|_| url.starts_with("https://"));
+        let Some((owner, repository)) = named else { return Ok(None) };
         let Some(credentials @ Credentials::App(_)) = Credentials::from_environment()? else {
             return Ok(None);
         };
         let target = Target {
             api_url: std::env::var("GITHUB_API_URL").ok(),
-            owner: owner.to_owned(),
-            repository: repository.to_owned(),
+            owner: owner.clone(),
+            repository: repository.clone(),
             timeout: TIMEOUT,
         };
         let client = Client::new(&target, &credentials)

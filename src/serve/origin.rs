@@ -71,12 +71,8 @@ impl Origins {
             let repository = Repository::standby(&state.fetched(&served.name), &served.url, None)
                 .map_err(|error| Failure::new(format!("{error:#}")))?
                 .with_token(Token::from_environment());
-            let app = match github_repository(&served.url).filter(|_| served.url.starts_with("https://")) {
-                Some((owner, name)) => AppTokens::from_environment(&owner, &name)?,
-                None => None,
-            };
             let origin = Origin {
-                app,
+                app: AppTokens::of(&served.url)?,
                 served: served.clone(),
                 repository: Arc::new(repository),
                 fetching: Mutex::default(),
