@@ -2,6 +2,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use http::Method;
@@ -156,10 +157,13 @@ impl Window {
         until(&format!("{place:?}"), || self.wait(self.wait(self.client.find(place)).ok()?.click()).ok());
     }
 
-    /// Types into whatever has the focus.
+    /// Presses keys one after the other, whatever has the focus.
     pub(crate) fn press(&self, keys: &str) {
-        let element = self.wait(self.client.active_element()).expect("an element");
-        self.wait(element.send_keys(keys)).expect("keys");
+        let press = |actions: KeyActions, key| {
+            actions.then(KeyAction::Down { value: key }).then(KeyAction::Up { value: key })
+        };
+        let actions = keys.chars().fold(KeyActions::new("keyboard".to_owned()), press);
+        self.wait(self.client.perform_actions(actions)).expect("keys");
     }
 
     /// Waits until a text is to be seen.
