@@ -153,7 +153,9 @@ pub(super) async fn put(
     if let Some(there) = decide(request, waiting.as_ref(), followed.as_ref()) {
         return Ok(Enqueued::Already(there));
     }
-    if let Some(waiting) = waiting {
+    // A mistake in the configuration takes no rollback's place: that goes back to before it.
+    let gives_way = |waiting: &Run| refusal.is_none() || waiting.cause != Cause::Rollback;
+    if let Some(waiting) = waiting.filter(gives_way) {
         sqlx::query("UPDATE runs SET state = $1, superseded_by = $2, ended = $3 WHERE id = $4")
             .bind(word(State::Superseded))
             .bind(number)

@@ -32,7 +32,7 @@ const REFRESH: u32 = 5;
 
 const STATES: [&str; 5] = ["queued", "running", "waiting", "ended", "superseded"];
 const RESULTS: [&str; 6] = ["changed", "unchanged", "failed", "interrupted", "superseded", "refused"];
-const CAUSES: [&str; 4] = ["push", "poll", "api", "rollback"];
+const CAUSES: [&str; 5] = ["push", "poll", "api", "rerun", "rollback"];
 
 /// Which page is meant.
 #[derive(Debug, Deserialize)]
