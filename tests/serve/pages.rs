@@ -376,7 +376,7 @@ fn what_comes_from_outside_is_text() {
         .into_iter()
         .map(|event| {
             serde_json::from_str(
-                &event.to_string().replace("KAFKA_BROKERS", &json!(hostile).to_string().trim_matches('"')),
+                &event.to_string().replace("KAFKA_BROKERS", json!(hostile).to_string().trim_matches('"')),
             )
             .expect("an event")
         })

@@ -67,7 +67,7 @@ impl Window {
     pub(crate) fn let_in(&self) {
         let token = format!("Bearer {}", crate::server::TOKEN);
         let headers = json!({ "headers": { "Authorization": token } });
-        self.chromium("Network.setExtraHTTPHeaders", headers);
+        self.chromium("Network.setExtraHTTPHeaders", &headers);
     }
 
     /// Opens a window whose person the server does not know.
@@ -91,7 +91,7 @@ impl Window {
         let client = runtime.block_on(builder.connect(&format!("http://{}", driver.address)));
         let client = client.expect("a browser");
         let window = Self { runtime, client, driver, address: format!("http://{}", server.address) };
-        window.chromium("Network.enable", json!({}));
+        window.chromium("Network.enable", &json!({}));
         window.window(1280, 900);
         window
     }
@@ -101,24 +101,24 @@ impl Window {
     }
 
     /// Asks Chromium itself.
-    fn chromium(&self, command: &str, parameters: Value) {
+    fn chromium(&self, command: &str, parameters: &Value) {
         let command = Own("goog/cdp/execute", json!({ "cmd": command, "params": parameters }));
         self.wait(self.client.issue_cmd(command)).expect("an answer");
     }
 
     pub(crate) fn window(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.chromium("Emulation.setDeviceMetricsOverride", size);
+        self.chromium("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// What the person prefers: `prefers-color-scheme`, `prefers-reduced-motion`.
     pub(crate) fn prefer(&self, feature: &str, value: &str) {
         let features = json!({ "features": [{ "name": feature, "value": value }] });
-        self.chromium("Emulation.setEmulatedMedia", features);
+        self.chromium("Emulation.setEmulatedMedia", &features);
     }
 
     pub(crate) fn without_script(&self) {
-        self.chromium("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+        self.chromium("Emulation.setScriptExecutionDisabled", &json!({ "value": true }));
     }
 
     pub(crate) fn go(&self, path: &str) {
