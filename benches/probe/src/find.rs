@@ -31,6 +31,7 @@ pub(crate) fn environment(endpoint: &str) -> Environment {
         role: None,
         plan_role: None,
         branch: None,
+        approval: None,
         endpoint: Some(endpoint.to_owned()),
         registry: None,
         url: None,
