@@ -436,7 +436,7 @@ async fn what_was_stored_is_there_when_it_is_opened_again(place: &Place) {
 
 async fn a_look_for_drift_is_due_once_for_what_was_deployed_well(place: &Place) {
     let store = open(place).await;
-    let interval = Duration::from_millis(20);
+    let interval = Duration::from_millis(500);
     for (environment, result) in [("prod", RunResult::Changed), ("staging", RunResult::Failed)] {
         store.enqueue(&[request(environment, "1")], &[]).await.expect("a queue");
         let claim = claim(&store, LEASE).await;

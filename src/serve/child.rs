@@ -35,6 +35,9 @@ const OWN: &[&str] = &[
     "PGPASSWORD",
 ];
 
+/// Where a run is told its page, which all that it posts links to.
+pub(super) const RUN_URL: &str = "PIPELINE_RUN_URL";
+
 /// How many lines wait to be stored, and are stored at once.
 pub(super) const LINES: usize = 1024;
 
@@ -59,12 +62,14 @@ impl Child {
     /// Starts it. As its standard input it gets the lock that says that it is alone: that is free when it has ended.
     pub(super) fn start(
         server: &Server,
+        run: i64,
         directory: &Path,
         arguments: &[String],
         lock: File,
     ) -> Result<Self, Failure> {
         let mut command = command(server, directory);
         command
+            .envs(server.page(run).map(|page| (RUN_URL, page)))
             .args(arguments)
             .stdin(Stdio::from(lock))
             .stdout(Stdio::piped())

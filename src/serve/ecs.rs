@@ -3,8 +3,8 @@ use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
 use aws_sdk_ecs::error::SdkError;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, ContainerOverride, LaunchType, LogDriver, NetworkConfiguration,
-    TaskDefinition, TaskOverride,
+    AssignPublicIp, AwsVpcConfiguration, ContainerOverride, KeyValuePair, LaunchType, LogDriver,
+    NetworkConfiguration, TaskDefinition, TaskOverride,
 };
 
 use super::origin::Served;
@@ -89,7 +89,12 @@ impl Tasks {
     }
 
     /// Asks for a task and gives its ARN. Asked again with the same token, it is the same task.
-    pub(super) async fn start(&self, token: &str, command: &[String]) -> Result<String, Refused> {
+    pub(super) async fn start(
+        &self,
+        token: &str,
+        command: &[String],
+        variables: &[(&str, String)],
+    ) -> Result<String, Refused> {
         let network = AwsVpcConfiguration::builder()
             .set_subnets(Some(self.cluster.subnets.clone()))
             .set_security_groups(Some(self.cluster.security_groups.clone()))
@@ -99,6 +104,7 @@ impl Tasks {
         let container = ContainerOverride::builder()
             .name(&self.output.container)
             .set_command(Some(command.to_vec()))
+            .set_environment(Some(variables.iter().map(variable).collect()))
             .build();
         let call = self
             .ecs
@@ -173,6 +179,10 @@ impl Output {
         let id = arn.rsplit('/').next().unwrap_or(arn);
         format!("{}/{}/{id}", self.prefix, self.container)
     }
+}
+
+fn variable((name, value): &(&str, String)) -> KeyValuePair {
+    KeyValuePair::builder().name(*name).value(value).build()
 }
 
 /// A task has no files of this machine, and whoever may look at it sees its command.

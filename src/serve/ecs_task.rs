@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::Server;
-use super::child::{self, Followed, Heard, LINES, Line};
+use super::child::{self, Followed, Heard, LINES, Line, RUN_URL};
 use super::ecs::{self, Refused, Tasks};
 use super::origin::Origin;
 use super::turn;
@@ -96,8 +96,9 @@ async fn start(
     noted: &Noted,
     command: &[String],
 ) -> Result<String, Failure> {
+    let variables: Vec<_> = server.page(claim.run.id).map(|page| (RUN_URL, page)).into_iter().collect();
     loop {
-        match tasks.start(&noted.token, command).await {
+        match tasks.start(&noted.token, command, &variables).await {
             Ok(arn) => return Ok(arn),
             Err(Refused::ForGood(failure)) => return Err(failure),
             Err(Refused::ForNow(failure)) => {

@@ -150,6 +150,12 @@ impl Server {
         self.log.say(format!("warning: a request was not answered: {failure}"));
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; try again later")
     }
+
+    /// The address of a run's page, if it is known where people reach the server.
+    fn page(&self, run: i64) -> Option<String> {
+        let url = self.options.url.as_ref()?.join(&format!("/runs/{run}")).ok()?;
+        Some(url.into())
+    }
 }
 
 /// Serves until it is interrupted and the runs that were under way have ended.

@@ -134,7 +134,7 @@ async fn process(
         alone = alone(server, claim, directory) => alone?,
         () = stopped(server, lost) => return Ok(None),
     };
-    let child = Child::start(server, directory, arguments, alone)?;
+    let child = Child::start(server, claim.run.id, directory, arguments, alone)?;
     let followed = child::follow(child, server, claim, cut, lost).await;
     // It was told to end because the server was: by it, or by whatever told them both.
     let told = server.stop.requested() && followed.ending.result == RunResult::Interrupted;

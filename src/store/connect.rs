@@ -164,6 +164,7 @@ fn migrations() -> Migrator {
         migration(5, "notices", include_str!("migrations/0005_notices.sql")),
         migration(6, "tasks", include_str!("migrations/0006_tasks.sql")),
         migration(7, "drift", include_str!("migrations/0007_drift.sql")),
+        migration(8, "plan noticed", include_str!("migrations/0008_plan_noticed.sql")),
     ])
 }
 

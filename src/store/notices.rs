@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Row as _, Transaction};
 
 use super::run::{from_word, run, select, word};
-use super::{Run, Store, failed};
+use super::{Run, State, Store, failed};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -17,6 +17,8 @@ pub enum Occasion {
     Failed,
     /// It went well, and the environment's last one had failed.
     Recovered,
+    /// Its plan waits for somebody to approve it.
+    ApprovalWanted,
 }
 
 impl Occasion {
@@ -26,6 +28,7 @@ impl Occasion {
         match self {
             Self::Failed => "failed",
             Self::Recovered => "recovered",
+            Self::ApprovalWanted => "approval_wanted",
         }
     }
 
@@ -61,7 +64,8 @@ pub struct Notice {
     pub age: Duration,
 }
 
-const UNNOTICED: &str = "WHERE state = 'ended' AND noticed IS NULL ORDER BY id LIMIT 100";
+const UNNOTICED: &str = "WHERE (state = 'ended' AND noticed IS NULL) OR (state = 'waiting' \
+                         AND (plan_noticed IS NULL OR plan_noticed <> plan)) ORDER BY id LIMIT 100";
 
 /// How the environment's last run before one ended that failed or went well.
 const BEFORE: &str = "SELECT result FROM runs WHERE repository = $1 AND environment = $2 AND id < $3 AND state = 'ended' \
@@ -73,22 +77,39 @@ async fn settle(
     receivers: &[String],
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    let before = sqlx::query_scalar(BEFORE).bind(&run.repository).bind(&run.environment).bind(run.id);
-    let before: Option<String> = before.fetch_optional(&mut **transaction).await?;
-    let before = before.map(from_word).transpose()?;
-    if let Some(occasion) = run.result.and_then(|result| Occasion::of(result, before)) {
+    let occasion = match run.state {
+        State::Waiting => Some(Occasion::ApprovalWanted),
+        _ => ending(transaction, run).await?,
+    };
+    if let Some(occasion) = occasion {
         for receiver in receivers {
-            let insert = "INSERT INTO notices (run, occasion, receiver, made, due, tries) VALUES ($1, $2, $3, $4, $4, 0)";
+            // Of an earlier plan of the run one may still be told.
+            let insert = "INSERT INTO notices (run, occasion, receiver, made, due, tries) VALUES ($1, $2, $3, $4, $4, 0) \
+                          ON CONFLICT (run, occasion, receiver) DO NOTHING";
             let insert = sqlx::query(insert).bind(run.id).bind(word(occasion)).bind(receiver).bind(now);
             insert.execute(&mut **transaction).await?;
         }
     }
-    let update = sqlx::query("UPDATE runs SET noticed = $1 WHERE id = $2").bind(now).bind(run.id);
-    update.execute(&mut **transaction).await.map(drop)
+    let settled = match run.state {
+        State::Waiting => sqlx::query("UPDATE runs SET plan_noticed = plan WHERE id = $1").bind(run.id),
+        _ => sqlx::query("UPDATE runs SET noticed = $2 WHERE id = $1").bind(run.id).bind(now),
+    };
+    settled.execute(&mut **transaction).await.map(drop)
+}
+
+/// What there is to tell of how a run ended.
+async fn ending(
+    transaction: &mut Transaction<'static, Any>,
+    run: &Run,
+) -> Result<Option<Occasion>, sqlx::Error> {
+    let before = sqlx::query_scalar(BEFORE).bind(&run.repository).bind(&run.environment).bind(run.id);
+    let before: Option<String> = before.fetch_optional(&mut **transaction).await?;
+    let before = before.map(from_word).transpose()?;
+    Ok(run.result.and_then(|result| Occasion::of(result, before)))
 }
 
 impl Store {
-    /// Settles for runs that have ended since what these receivers are to be told of them. Of servers that share the store
+    /// Settles for runs that have ended since, or wait for approval, what these receivers are to be told of them. Of servers that share the store
     /// one settles it for each run.
     ///
     /// # Errors

@@ -48,7 +48,9 @@ impl Store {
     pub async fn claim(&self, holder: &str, lease: Duration) -> Result<Option<Claim>, Failure> {
         let claim = async {
             // Most of the time there is none: then nothing is written.
-            if next(&mut *self.pool.acquire().await?, self.now(&self.pool).await?).await?.is_none() {
+            // One connection at a time: who holds one and waits for another may wait for ever.
+            let now = self.now(&self.pool).await?;
+            if next(&mut *self.pool.acquire().await?, now).await?.is_none() {
                 return Ok(None);
             }
             let (mut transaction, fence) = self.begin_change().await?;

@@ -2,7 +2,7 @@ use pipeline::store::State;
 use serde_json::Value;
 
 use crate::receiver::{Does, Receiver, Told};
-use crate::server::{NOTIFY_SECRET, Place, sign};
+use crate::server::{NOTIFY_SECRET, PIPELINE, Place, TEMPLATE, sign};
 use crate::support::postgres;
 
 /// Pushes something that can't be deployed, tells of it, and gives its commit.
@@ -92,4 +92,19 @@ fn what_nobody_takes_for_a_day_is_given_up_and_said() {
     database.set_clock("25 hours");
     server.until_said("given up after a day");
     server.stop();
+}
+
+#[test]
+fn who_is_to_approve_a_plan_is_told_where_to_look() {
+    let pipeline = PIPELINE.replace("branch: main", "branch: main, approval: required");
+    let place = Place::with(&[("pipeline.yaml", &pipeline), ("stacks/a/template.yaml", TEMPLATE)]);
+    let receiver = Receiver::start(&[]);
+    let server = place.serve(&["--notify", &receiver.url("generic"), "--url", "https://deploy.example"]);
+    let run = server.until_run(&place.head(), State::Waiting);
+    let told = receiver.until_told(1).remove(0);
+    assert_eq!(told.json()["event"], "approval_wanted");
+    assert_eq!(told.json()["url"], format!("https://deploy.example/runs/{}", run.id));
+    assert_eq!(told.json()["run"]["plan"], run.plan.expect("a plan"));
+    server.stop();
+    assert_eq!(receiver.until_told(1).len(), 1);
 }

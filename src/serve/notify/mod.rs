@@ -11,7 +11,7 @@ pub use receiver::{Receiver, Receivers};
 
 use super::Server;
 use crate::failure::Failure;
-use crate::store::Notice;
+use crate::store::{Notice, Occasion, State};
 
 /// How often it is looked for what is to be told.
 const LOOK: Duration = Duration::from_secs(1);
@@ -53,8 +53,11 @@ async fn tell_all(server: &Server) -> Result<(), Failure> {
 
 async fn tell(server: &Server, notice: &Notice) -> Result<(), Failure> {
     let Some(receiver) = server.options.receivers.get(&notice.receiver) else { return Ok(()) };
+    if notice.occasion == Occasion::ApprovalWanted && notice.run.state != State::Waiting {
+        return server.store.told(notice).await;
+    }
     let failures = server.store.failures(notice.run.id, text::STEPS).await?;
-    let told = text::Told::of(notice, &failures);
+    let told = text::Told::of(notice, &failures, server.page(notice.run.id));
     let Err(why) = receiver.post(&told).await else { return server.store.told(notice).await };
     let (name, run) = (&notice.receiver, notice.run.id);
     if notice.age >= DAY {
