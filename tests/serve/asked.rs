@@ -80,3 +80,16 @@ fn a_pull_request_of_the_repository_itself_is_planned_and_a_forks_is_not_looked_
     assert_eq!(place.cloud.outputs("a")["Value"], "first");
     server.stop();
 }
+
+#[test]
+fn what_is_posted_of_a_run_leads_to_its_page() {
+    let github = GitHub::start();
+    let pipeline = format!("github: {{ repository: o/r, api_url: \"{}\" }}{PIPELINE}", github.url);
+    let mut place = Place::with(&[("pipeline.yaml", &pipeline), ("stacks/a/template.yaml", TEMPLATE)]);
+    place.variables = vec![("GITHUB_TOKEN", "canary/github+token".to_owned())];
+    let server = place.serve(&["--url", "https://deploy.example"]);
+    let run = server.until_run(&place.head(), State::Ended);
+    let status = github.things().statuses.pop().expect("a status");
+    assert_eq!(status["target_url"], format!("https://deploy.example/runs/{}", run.id));
+    server.stop();
+}

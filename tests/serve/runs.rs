@@ -222,17 +222,3 @@ fn without_a_secret_or_beside_another_nobody_serves() {
     assert!(said.contains("another server uses"), "{said}");
     server.stop();
 }
-
-#[test]
-fn a_run_is_known_by_its_page() {
-    let place = Place::gated();
-    let server = place.serve(&["--url", "https://deploy.example"]);
-    place.cloud.until_waiting("gate");
-    let run = server.until_run(&place.head(), State::Running);
-    let lease = place.cloud.lease(&place.author.project);
-    let page = format!("https://deploy.example/runs/{}", run.id);
-    assert!(lease.values().any(|value| *value == page), "{lease:?}");
-    place.cloud.open_gate("gate");
-    server.until_run(&place.head(), State::Ended);
-    server.stop();
-}
