@@ -12,6 +12,9 @@ use crate::store::{Cause, Refusal, Request};
 /// The pause after something failed that may go well the next time.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// The pause behind a look: what is delivered meanwhile, in a burst many a second, is settled by one look.
+const GATHER: Duration = Duration::from_millis(200);
+
 /// Settles what follows from deliveries, for as long as there are any, and waits for more.
 pub(super) async fn dispatch(server: Arc<Server>) {
     loop {
@@ -20,6 +23,7 @@ pub(super) async fn dispatch(server: Arc<Server>) {
             tokio::time::sleep(AGAIN).await;
             continue;
         }
+        tokio::time::sleep(GATHER).await;
         server.delivered.notified().await;
     }
 }

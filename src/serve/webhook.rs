@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
 
 use super::Server;
 use super::hint::Hint;
@@ -83,10 +84,14 @@ async fn take(
     };
     let delivery = Delivery { id, digest: hex::encode(Sha256::digest(&*body.bytes)), event, push, ask };
     drop(body);
+    let to_wake = match (&delivery.push, &delivery.ask) {
+        (Some(_), None) => Some(&server.delivered),
+        (_, Some(_)) => Some(&server.asked),
+        (None, None) => None,
+    };
     match server.inbox.put(delivery).await {
         Ok(Accepted::New) => {
-            server.delivered.notify_one();
-            server.asked.notify_one();
+            to_wake.into_iter().for_each(Notify::notify_one);
             Ok((StatusCode::ACCEPTED, answer))
         }
         Ok(Accepted::Duplicate) => Ok((StatusCode::ACCEPTED, "duplicate")),

@@ -17,6 +17,10 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'
 /// How long a statement waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How much of the file a connection of SQLite keeps: in KiB, a quarter of what it would by itself. Its system keeps the
+/// rest, and once for all connections.
+const CACHE: &str = "PRAGMA cache_size = -512";
+
 static DRIVERS: Once = Once::new();
 
 /// Where the store is.
@@ -105,6 +109,7 @@ impl Store {
                     if sqlite {
                         connection.execute("PRAGMA journal_mode = WAL").await?;
                         connection.execute("PRAGMA synchronous = FULL").await?;
+                        connection.execute(CACHE).await?;
                     }
                     Ok(())
                 })

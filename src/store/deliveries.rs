@@ -60,8 +60,18 @@ pub enum Accepted {
     Duplicate,
 }
 
-/// How many deliveries one statement is about: each way to the engine and back takes longer than storing one.
+/// How many deliveries one statement is about at most; a power of two.
 const AT_ONCE: usize = 256;
+
+/// Deliveries in pieces whose lengths are powers of two: so there are few different statements, and each is prepared once.
+fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = AT_ONCE.min(1 << rest.len().checked_ilog2()?);
+        let (piece, behind) = rest.split_at(length);
+        rest = behind;
+        Some(piece)
+    })
+}
 
 /// What of a delivery is bound, beside the time, which is the first value.
 const COLUMNS: [&str; 9] =
@@ -95,7 +105,7 @@ impl Store {
         let mut transaction = self.begin().await?;
         let now = self.now(&mut *transaction).await?;
         let mut new = HashSet::new();
-        for deliveries in deliveries.chunks(AT_ONCE) {
+        for deliveries in pieces(deliveries) {
             let mut insert = sqlx::query_as::<_, (String, String)>(insert(deliveries.len())).bind(now);
             for delivery in deliveries {
                 let (repository, branch) = delivery.push.clone().unzip();
@@ -194,7 +204,7 @@ pub(super) async fn note(
     deliveries: &[String],
     outcome: &str,
 ) -> Result<(), sqlx::Error> {
-    for deliveries in deliveries.chunks(AT_ONCE) {
+    for deliveries in pieces(deliveries) {
         let places: Vec<String> = (0..deliveries.len()).map(|place| format!("${}", place + 2)).collect();
         let update = format!("UPDATE deliveries SET outcome = $1 WHERE id IN ({})", places.join(", "));
         let mut update = sqlx::query(AssertSqlSafe(update)).bind(outcome.to_owned());
@@ -204,4 +214,20 @@ pub(super) async fn note(
         update.execute(&mut **transaction).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn pieces_are_all_there_is_and_of_few_lengths(count in 0..2000_usize) {
+            let items: Vec<usize> = (0..count).collect();
+            prop_assert_eq!(pieces(&items).flatten().copied().collect::<Vec<_>>(), items.clone());
+            prop_assert!(pieces(&items).all(|piece| piece.len().is_power_of_two() && piece.len() <= AT_ONCE));
+        }
+    }
 }
