@@ -15,11 +15,8 @@ use super::{Spec, command, configuration, space};
 use crate::event::{StepEvents, Unit};
 use crate::failure::Failure;
 
-/// How often a build is begun whose cache is deleted under it.
-const ATTEMPTS: usize = 3;
-
-/// What the engine's builder says of an image that it found in its cache and that was deleted before it could take it:
-/// by `docker system prune`, or by whoever else uses the engine.
+/// What the engine's builder says of an image that is deleted while it looks through its cache, by `docker system prune` or
+/// by whoever else uses the engine. Behind `FROM scratch` it looks at every image that has no parent.
 const DELETED_MEANWHILE: &str = "unable to find image \"sha256:";
 
 /// An image that Docker Engine has built.
@@ -50,32 +47,38 @@ pub async fn build(docker: &Docker, spec: &Spec, events: &StepEvents) -> Result<
     }
 }
 
-/// Builds, and again when something that was in the engine's cache is gone by the time the builder takes it.
+/// Builds; and once more, without the cache, if an image was deleted while the engine looked for one there.
 async fn build_with(
     docker: &Docker,
     spec: &Spec,
     labels: &BTreeMap<String, String>,
     events: &StepEvents,
 ) -> Result<Built, Failure> {
-    for _ in 1..ATTEMPTS {
-        match attempt(docker, spec, labels, events).await {
-            Err(failure) if failure.message.contains(DELETED_MEANWHILE) => {
-                events.log("an image was deleted while it was built on: building again");
-            }
-            ended => return ended,
+    match attempt(docker, spec, labels, Cache::Used, events).await {
+        Err(failure) if failure.message.contains(DELETED_MEANWHILE) => {
+            events.log("an image was deleted while the cache was looked through: building again without it");
+            attempt(docker, spec, labels, Cache::Unused, events).await
         }
+        ended => ended,
     }
-    attempt(docker, spec, labels, events).await
+}
+
+/// Whether the engine looks for what it has built before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cache {
+    Used,
+    Unused,
 }
 
 async fn attempt(
     docker: &Docker,
     spec: &Spec,
     labels: &BTreeMap<String, String>,
+    cache: Cache,
     events: &StepEvents,
 ) -> Result<Built, Failure> {
     let context = read_context(spec).await?;
-    let options = options(spec, labels, context.dockerfile());
+    let options = options(spec, labels, context.dockerfile(), cache);
     let (archive, writing) = context::stream(context);
     let mut output = Output::new(events);
     let built = follow(docker, options, archive, &mut output, events).await;
@@ -97,7 +100,12 @@ async fn read_context(spec: &Spec) -> Result<Context, Failure> {
         .map_err(|error| unreadable(spec, &error))
 }
 
-fn options(spec: &Spec, labels: &BTreeMap<String, String>, dockerfile: &str) -> BuildImageOptions {
+fn options(
+    spec: &Spec,
+    labels: &BTreeMap<String, String>,
+    dockerfile: &str,
+    cache: Cache,
+) -> BuildImageOptions {
     let hashed = |map: &BTreeMap<String, String>| -> HashMap<_, _> { map.clone().into_iter().collect() };
     BuildImageOptionsBuilder::default()
         .dockerfile(dockerfile)
@@ -105,6 +113,7 @@ fn options(spec: &Spec, labels: &BTreeMap<String, String>, dockerfile: &str) -> 
         .labels(&hashed(labels))
         .platform(&spec.platform)
         .target(spec.target.as_deref().unwrap_or_default())
+        .nocache(cache == Cache::Unused)
         .rm(true)
         .forcerm(true)
         .build()
