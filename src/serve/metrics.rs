@@ -18,9 +18,10 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::Mutex;
 
 use super::Server;
+use super::access::Access;
 use super::keys::keys;
 use crate::event::RunResult;
-use crate::store::{End, Run, State as RunState};
+use crate::store::{End, Level, Run, State as RunState};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -170,10 +171,11 @@ pub(super) fn router(server: &Server) -> Router<Arc<Server>> {
     registry.register_with_unit("queue_longest_wait", help, Unit::Seconds, longest_wait.clone());
     keys.register(&mut registry);
     let page = Arc::new(Page { registry, runs, longest_wait, keys, asking: Mutex::default() });
-    Router::new().route("/metrics", get(move |State(server)| show(server, page)))
+    Router::new().route("/metrics", get(move |State(server), access| show(server, access, page)))
 }
 
-async fn show(server: Arc<Server>, page: Arc<Page>) -> Response {
+/// Whoever may read some repositories is told of those alone where repositories are named.
+async fn show(server: Arc<Server>, access: Access, page: Arc<Page>) -> Response {
     let _alone = page.asking.lock().await;
     for (name, state) in
         [("queued", RunState::Queued), ("running", RunState::Running), ("waiting", RunState::Waiting)]
@@ -183,10 +185,12 @@ async fn show(server: Arc<Server>, page: Arc<Page>) -> Response {
         };
         page.runs.get_or_create(&Now { state: name }).set(count);
     }
-    let (Ok(wait), Ok(ends)) = (server.store.longest_wait().await, server.store.ends(WINDOW).await) else {
+    let (Ok(wait), Ok(mut ends)) = (server.store.longest_wait().await, server.store.ends(WINDOW).await)
+    else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     page.longest_wait.set(wait.as_secs_f64());
+    ends.retain(|end| access.may(&end.repository, Level::Read));
     page.keys.set(&ends);
     let mut text = String::new();
     match encode(&mut text, &page.registry) {
