@@ -151,10 +151,15 @@ impl Store {
     /// Begins a transaction that changes runs: one at a time. The number is greater than that of every earlier one.
     pub(super) async fn begin_change(&self) -> Result<(Transaction<'static, Any>, i64), sqlx::Error> {
         let mut transaction = self.begin().await?;
-        let count = "UPDATE counter SET value = value + 1 RETURNING value";
-        let number = sqlx::query_scalar(count).fetch_one(&mut *transaction).await?;
+        let number = count_up(&mut transaction).await?;
         Ok((transaction, number))
     }
+}
+
+/// The next number of the counter, for who has begun a change.
+pub(super) async fn count_up(transaction: &mut Transaction<'static, Any>) -> Result<i64, sqlx::Error> {
+    let count = "UPDATE counter SET value = value + 1 RETURNING value";
+    sqlx::query_scalar(count).fetch_one(&mut **transaction).await
 }
 
 fn migrations() -> Migrator {

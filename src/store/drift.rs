@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::run::{from_word, time, word};
-use super::{Store, failed, now};
+use super::{Store, failed, millis, now};
 use crate::drift::{Report, State};
 use crate::failure::Failure;
 
@@ -59,7 +59,7 @@ impl Store {
     /// # Errors
     /// If the store can't be asked.
     pub async fn take_drift_look(&self, interval: Duration) -> Result<Option<DriftLook>, Failure> {
-        let limit = now().saturating_sub(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
+        let limit = now().saturating_sub(millis(interval));
         let take = async {
             for row in sqlx::query(DUE).bind(limit).fetch_all(&self.pool).await? {
                 let look = DriftLook {

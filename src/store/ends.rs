@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::run::from_word;
-use super::{Store, failed};
+use super::{Store, failed, millis};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -40,7 +40,7 @@ impl Store {
     /// If they can't be read.
     pub async fn ends(&self, within: Duration) -> Result<Vec<End>, Failure> {
         let ends = async {
-            let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+            let within = millis(within);
             let since = self.now(&self.pool).await?.saturating_sub(within);
             let select = "SELECT repository, environment, result, ended, committed FROM runs WHERE state = 'ended' \
                           AND ended >= $1 AND result IN ('failed', 'changed', 'unchanged') ORDER BY ended, id";

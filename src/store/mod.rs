@@ -57,7 +57,12 @@ fn now() -> i64 {
 
 /// A time, so much later.
 fn later(than: i64, time: Duration) -> i64 {
-    than.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+    than.saturating_add(millis(time))
+}
+
+/// A time's length in milliseconds.
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What failed when the store was asked for something.

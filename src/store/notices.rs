@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Row as _, Transaction};
 
 use super::run::{from_word, run, select, word};
-use super::{Run, State, Store, failed};
+use super::{Run, State, Store, failed, millis};
 use crate::event::RunResult;
 use crate::failure::Failure;
 
@@ -202,10 +202,6 @@ impl Store {
             sqlx::query(delete).bind(notice.run.id).bind(word(notice.occasion)).bind(&notice.receiver);
         delete.execute(&self.pool).await.map(drop).map_err(failed("noting what was told"))
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

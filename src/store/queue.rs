@@ -1,6 +1,7 @@
 use sqlx::{Any, Transaction};
 
 use super::audit::{self, Act};
+use super::connect::count_up;
 use super::deliveries::note;
 use super::run::{run, select, word};
 use super::{By, Cause, Run, State, Store, failed};
@@ -77,8 +78,7 @@ impl Store {
             let mut enqueued = Vec::with_capacity(requests.len());
             for request in requests {
                 enqueued.push(put(&mut transaction, number, now, request, None).await?);
-                let count = "UPDATE counter SET value = value + 1 RETURNING value";
-                number = sqlx::query_scalar(count).fetch_one(&mut *transaction).await?;
+                number = count_up(&mut transaction).await?;
             }
             note(&mut transaction, deliveries, &outcome(&enqueued)).await?;
             transaction.commit().await?;

@@ -1,3 +1,4 @@
+use super::connect::count_up;
 use super::deliveries::note;
 use super::queue::{outcome, put};
 use super::{Cause, Enqueued, Request, Store, failed};
@@ -38,8 +39,7 @@ impl Store {
             for environment in environments {
                 let request = refusal.to(environment);
                 refused.push(put(&mut transaction, number, now, &request, Some(&refusal.reason)).await?);
-                let count = "UPDATE counter SET value = value + 1 RETURNING value";
-                number = sqlx::query_scalar(count).fetch_one(&mut *transaction).await?;
+                number = count_up(&mut transaction).await?;
             }
             let outcome = if refused.is_empty() { refusal.reason.clone() } else { outcome(&refused) };
             note(&mut transaction, deliveries, &outcome).await?;

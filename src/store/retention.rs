@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Store, failed};
+use super::{Store, failed, millis};
 use crate::failure::Failure;
 
 impl Store {
@@ -11,7 +11,7 @@ impl Store {
     /// # Errors
     /// If that can't be done.
     pub async fn forget(&self, older_than: Duration) -> Result<u64, Failure> {
-        let older_than = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
+        let older_than = millis(older_than);
         let forget = async {
             let (mut transaction, _) = self.begin_change().await?;
             let limit = self.now(&mut *transaction).await?.saturating_sub(older_than);

@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 
 use super::audit::{Act, note};
 use super::tokens::{read, written};
-use super::{By, Rights, SecretHash, Store, failed, later, now};
+use super::{By, Rights, SecretHash, Store, failed, later, millis, now};
 use crate::failure::Failure;
 
 /// How old the note of a session's last use may be: so not every request writes.
@@ -109,10 +109,6 @@ impl Store {
         let done = delete.execute(&self.pool).await.map_err(failed("forgetting sessions"))?;
         Ok(done.rows_affected())
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn session(row: &AnyRow) -> Result<Session, sqlx::Error> {
